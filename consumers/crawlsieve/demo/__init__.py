@@ -1,0 +1,1 @@
+"""The whole of Crawlsieve on an embedded broker, in one process."""

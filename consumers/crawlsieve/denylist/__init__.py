@@ -1,0 +1,1 @@
+"""The denylist: policies, status records, and the replica that every screener keeps."""

@@ -1,0 +1,1 @@
+"""Crawl events: where their schemas come from, and how metadata files become events."""

@@ -1,0 +1,1 @@
+"""The transaction loop: consume a batch, screen it against one snapshot, produce, commit."""
