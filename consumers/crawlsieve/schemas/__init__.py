@@ -1,0 +1,1 @@
+"""The Avro schemas of our topics, one a file: <id>-<name>.avsc."""
