@@ -3,12 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-
 from confluent_kafka import KafkaError
 
 from crawlsieve.config import Config
-
-
 
 # Fetching pauses for fetch.queue.backoff.ms (1 s by default) once queued.min.messages are waiting: left as it is, a
 # screener that drains its queue between two batches would idle for most of that second.
