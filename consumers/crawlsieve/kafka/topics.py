@@ -129,7 +129,10 @@ def faults_of(wanted: Wanted, partitions: int, settings: dict[str, str]) -> list
 
 
 def describe_input(config: Config, admin: AdminClient) -> InputTopic:
-    """What the screener must know. Raises OperatorError for a missing topic or right, KafkaException without a broker."""
+    """What the screener must know.
+
+    Raises OperatorError for a missing topic or right, KafkaException without a broker.
+    """
     screen, name = config.screen, config.events.topic
     metadata = admin.list_topics(timeout=_SECONDS)
     for topic in (name, screen.clean, screen.quarantine, screen.dead_letter, screen.receipts):

@@ -37,7 +37,7 @@ class Assignment:
     """Follows cooperative rebalances. All calls come from the thread that consumes."""
 
     def __init__(self, topic: str, passed_gaps: frozenset[str], resume_at: Mapping[int, int]) -> None:
-        """passed_gaps: what operators wrote to pass gaps, `topic/partition@offset`. resume_at: from receipts, by partition."""
+        """passed_gaps: gaps that operators pass, as `topic/partition@offset`. resume_at: from receipts, by partition."""
         self._topic = topic
         self._passed_gaps = passed_gaps
         self._resume_at = resume_at
@@ -98,7 +98,7 @@ class Assignment:
         ours = [TopicPartition(self._topic, partition) for partition in self.owned]
         for committed in consumer.committed(ours, timeout=_REQUEST_SECONDS) if ours else []:
             owned = self.owned[committed.partition]
-            if committed.offset != OFFSET_INVALID and committed.offset != owned.came_from:
+            if committed.offset not in {OFFSET_INVALID, owned.came_from}:
                 owned.came_from = owned.next = committed.offset
                 owned.gap = False
 

@@ -238,7 +238,7 @@ class Member:
                 setattr(tally, kind, getattr(tally, kind) + 1)
             else:
                 tally.clean += 1
-                # The order is produce()'s: topic, value, key, partition, two names for one callback, timestamp, headers.
+                # In produce()'s order: topic, value, key, partition, callback (it has two names), timestamp, headers.
                 record = (
                     clean,
                     values[position],
@@ -278,10 +278,10 @@ class Member:
         for position, reason, mapped, level in dead:
             message, carried = batch[position], headers[position]
             place = outputs.place_of(message)
-            if reason == "null-value" and message.value() is not None:
-                reason = "schema-id-in-header"
+            in_header = reason == "null-value" and message.value() is not None
+            fault = "schema-id-in-header" if in_header else reason
             bare = level == _WITHOUT_PAYLOAD
-            said = outputs.dead_letter_headers(place, message.timestamp()[1], reason, mapped, None if bare else carried)
+            said = outputs.dead_letter_headers(place, message.timestamp()[1], fault, mapped, None if bare else carried)
             key, value = (None, None) if bare else (message.key(), message.value())
             others[position] = ("dead", (topics.dead_letter, value, key, -1, None, None, 0, said))
         return others
