@@ -135,47 +135,63 @@ def describe_input(config: Config, admin: AdminClient) -> InputTopic:
     """
     screen, name = config.screen, config.events.topic
     metadata = admin.list_topics(timeout=_SECONDS)
+    counts = {}
     for topic in (name, screen.clean, screen.quarantine, screen.dead_letter, screen.receipts):
-        if topic not in metadata.topics:  # not listed: missing, or not ours to see
-            metadata.topics[topic] = admin.list_topics(topic, timeout=_SECONDS).topics[topic]
-        if (error := metadata.topics[topic].error) is not None:
-            raise operator_error(error, topic) or KafkaException(error)
+        if (count := _partitions(admin, topic)) is None:
+            raise OperatorError(f"topic {topic} does not exist: run `crawlsieve topics --create`")
+        counts[topic] = count
     retention = int(_settings(admin, name).get("retention.ms", "-1"))
     return InputTopic(
         name=name,
-        partitions=len(metadata.topics[name].partitions),
+        partitions=counts[name],
         cluster_id=str(metadata.cluster_id or ""),
-        topic_id=_topic_id(admin, name),
+        topic_id=topic_id(admin, name),
         retention_seconds=retention / 1000 if retention > 0 else None,
-        same_partitions=len(metadata.topics[screen.clean].partitions) == len(metadata.topics[name].partitions),
+        same_partitions=counts[screen.clean] == counts[name],
     )
 
 
-def _topic_id(admin: AdminClient, topic: str) -> str:
-    """The id that a topic keeps until it is deleted; empty where the broker tells none."""
-    try:
-        found = admin.describe_topics(TopicCollection([topic]), request_timeout=_SECONDS)[topic].result()
-    except KafkaException:
-        return ""  # the mock cluster of the demo
+def topic_id(admin: AdminClient, topic: str) -> str:
+    """The id that a topic keeps until it is deleted; empty where the broker tells none. Raises KafkaException."""
+    if not _has_controller(admin):
+        return ""
+    found = admin.describe_topics(TopicCollection([topic]), request_timeout=_SECONDS)[topic].result()
     return str(found.topic_id)
 
 
+def _has_controller(admin: AdminClient) -> bool:
+    """Whether anybody answers admin requests: nobody does on librdkafka's mock cluster, which the demo runs on."""
+    return bool(admin.list_topics(timeout=_SECONDS).controller_id >= 0)
+
+
 def _partitions(admin: AdminClient, topic: str) -> int | None:
-    found = admin.list_topics(topic, timeout=_SECONDS).topics[topic]
-    if found.error is None:
-        return len(found.partitions)
-    if found.error.code() in {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.LEADER_NOT_AVAILABLE}:
-        return None
-    raise operator_error(found.error, topic) or KafkaException(found.error)
+    """How many partitions a topic has; None if it does not exist. Raises OperatorError without the right to see it."""
+    listed = admin.list_topics(timeout=_SECONDS)
+    if topic in listed.topics:
+        return len(listed.topics[topic].partitions)
+    if listed.controller_id < 0:  # the mock cluster makes a topic when it is asked for by name
+        return len(admin.list_topics(topic, timeout=_SECONDS).topics[topic].partitions)
+    # Asked for by name in the metadata request, it might be made by the broker, with settings that nobody chose.
+    try:
+        found = admin.describe_topics(TopicCollection([topic]), request_timeout=_SECONDS)[topic].result()
+    except KafkaException as failure:
+        if error_of(failure).code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            return None
+        raise operator_error(failure, topic) or failure from failure
+    return len(found.partitions)
 
 
 def _settings(admin: AdminClient, topic: str) -> dict[str, str]:
-    """The topic's settings; empty without the right to see them, or on the mock cluster."""
+    """The topic's settings; empty where nobody tells them, or without the right to see them."""
     resource = ConfigResource(ResourceType.TOPIC, topic)
+    if not _has_controller(admin):
+        return {}
     try:
         entries = admin.describe_configs([resource], request_timeout=_SECONDS)[resource].result()
-    except KafkaException:
-        return {}
+    except KafkaException as failure:
+        if error_of(failure).code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            return {}
+        raise
     return {name: str(entry.value) for name, entry in entries.items()}
 
 

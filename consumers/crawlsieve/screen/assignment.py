@@ -5,18 +5,22 @@ starts at its beginning; a group whose offsets have all expired goes on where it
 is out of range is a gap, which only an operator passes.
 """
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import structlog
-from confluent_kafka import OFFSET_INVALID, Consumer, TopicPartition
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
 
+from crawlsieve.kafka.failures import error_of
 from crawlsieve.telemetry import metrics
 
 _log = structlog.get_logger("crawlsieve.screen")
 
-# Seconds for one request about offsets. The rebalance waits for it, so it stays below the session time-out.
-_REQUEST_SECONDS = 10.0
+# Seconds for one request about offsets, and for all tries of it. A transaction that a killed member has left open makes
+# its offsets unstable until the coordinator aborts it, which takes a transaction time-out and up to ten seconds more.
+_REQUEST_SECONDS = 2.0
+_ALL_TRIES_SECONDS = 40.0
 
 
 @dataclass
@@ -36,8 +40,11 @@ class Owned:
 class Assignment:
     """Follows cooperative rebalances. All calls come from the thread that consumes."""
 
-    def __init__(self, topic: str, passed_gaps: frozenset[str], resume_at: Mapping[int, int]) -> None:
-        """passed_gaps: gaps that operators pass, as `topic/partition@offset`. resume_at: from receipts, by partition."""
+    def __init__(
+        self, topic: str, passed_gaps: frozenset[str], resume_at: Mapping[int, int], stopping: Callable[[], bool]
+    ) -> None:
+        """passed_gaps: those that operators pass, `topic/partition@offset`. resume_at: from receipts, by partition."""
+        self._stopping = stopping
         self._topic = topic
         self._passed_gaps = passed_gaps
         self._resume_at = resume_at
@@ -50,7 +57,7 @@ class Assignment:
         """The rebalance callback for new partitions. Raises KafkaException when their offsets can't be learned."""
         metrics.REBALANCES.inc(kind="assigned")
         start = []
-        for committed in consumer.committed(partitions, timeout=_REQUEST_SECONDS) if partitions else []:
+        for committed in self._committed(consumer, partitions):
             owned = self._where(consumer, committed)
             self.owned[committed.partition] = owned
             self.fresh.add(committed.partition)
@@ -96,7 +103,7 @@ class Assignment:
         To be called after init_transactions(), which settles that transaction. Raises KafkaException.
         """
         ours = [TopicPartition(self._topic, partition) for partition in self.owned]
-        for committed in consumer.committed(ours, timeout=_REQUEST_SECONDS) if ours else []:
+        for committed in self._committed(consumer, ours):
             owned = self.owned[committed.partition]
             if committed.offset not in {OFFSET_INVALID, owned.came_from}:
                 owned.came_from = owned.next = committed.offset
@@ -121,6 +128,19 @@ class Assignment:
 
     def _partitions(self, numbers: Iterable[int]) -> list[TopicPartition]:
         return [TopicPartition(self._topic, number) for number in numbers]
+
+    def _committed(self, consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
+        """The group's offsets, once no open transaction holds them back. Raises KafkaException."""
+        give_up = time.monotonic() + _ALL_TRIES_SECONDS
+        while partitions:
+            try:
+                return consumer.committed(partitions, timeout=_REQUEST_SECONDS)
+            except KafkaException as failure:
+                code = error_of(failure).code()
+                waiting = code in {KafkaError._TIMED_OUT, KafkaError.UNSTABLE_OFFSET_COMMIT}
+                if not waiting or self._stopping() or time.monotonic() > give_up:
+                    raise
+        return []
 
     def _where(self, consumer: Consumer, committed: TopicPartition) -> Owned:
         partition = committed.partition

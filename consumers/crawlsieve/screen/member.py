@@ -34,6 +34,8 @@ _log = structlog.get_logger("crawlsieve.screen")
 _SCHEMA_ID_HEADERS = frozenset({"__value_schema_id"})
 # Of every so many events one is timed from its timestamp to the commit of its verdict.
 _TIMED_SHARE = 64
+# Seconds before a batch is tried again after an abort: doubled each time, up to the longest.
+_FIRST_WAIT, _LONGEST_WAIT = 0.1, 5.0
 # How an event that the broker refuses is tried: as it should be; with its payload as a dead letter; without.
 _AS_JUDGED, _WITH_PAYLOAD, _WITHOUT_PAYLOAD = range(3)
 
@@ -67,6 +69,7 @@ class Member:
         self._held: Held | None = None
         self._retry_at = 0.0
         self._reported = 0.0
+        self._wait = _FIRST_WAIT
 
     def run(self) -> None:
         """Returns when the process is to stop, or when the replica has no denylist to judge by any more.
@@ -158,8 +161,10 @@ class Member:
         except Aborted as aborted:
             _log.warning("aborted", cause=aborted.cause, action="back to the committed offsets")
             self._assignment.rewind(self._consumer)
-            self._around.stop.wait(0.2)
+            self._around.stop.wait(self._wait)
+            self._wait = min(self._wait * 2, _LONGEST_WAIT)
         else:
+            self._wait = _FIRST_WAIT
             self._release()
             metrics.BATCH_EVENTS.observe(len(batch))
             metrics.BATCH_SECONDS.observe(time.monotonic() - started)

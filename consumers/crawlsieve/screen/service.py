@@ -60,6 +60,7 @@ def run(config: Config, health: Health, stop: threading.Event) -> None:
                     where.same_partitions,
                 )
                 health.release("kafka-away")
+                transaction.ready()  # settles what this slot's last process left, before its offsets are asked for
                 _join(around, where, on_error)
                 wait = _FIRST_WAIT
             except (KafkaException, OutcomeUnknown) as failure:
@@ -83,7 +84,7 @@ def _join(around: Surroundings, where: InputTopic, on_error: Callable[[KafkaErro
         # All offsets gone, yet receipts are there: the group has expired, and its receipts say where it stood.
         expired = all(tp.offset < 0 for tp in committed)
         resume_at = ends_of_receipts(config, around.origin) if expired else {}
-        assignment = Assignment(where.name, frozenset(config.screen.pass_gaps), resume_at)
+        assignment = Assignment(where.name, frozenset(config.screen.pass_gaps), resume_at, around.stop.is_set)
         Member(around, consumer, assignment, Lag(where.name, where.retention_seconds)).run()
     finally:
         consumer.close()
