@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use super::plan::Plan;
-use super::step::{Step, Target, Targets};
+use super::plan::{Plan, Step, Target, Targets};
 
 /// How deep records, arrays and maps may nest in a datum; the top-level record is the first.
 pub const MAX_DEPTH: u32 = 64;

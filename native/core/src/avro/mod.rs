@@ -12,12 +12,11 @@
 //! 4. What was reported before an error stays valid; nothing is reported after it.
 //! 5. No error text contains a byte of a datum.
 
+mod compile;
 mod datum;
-#[cfg(test)]
-mod fuzz;
+mod parse;
 mod plan;
 mod schema;
-mod step;
 #[cfg(test)]
 mod tests;
 
