@@ -44,6 +44,8 @@ class Judge:
         self._rejected: dict[int, float] = {}
         self._first_seen: dict[int, float] = {}
         self._graces: deque[tuple[float, float]] = deque()
+        # Nobody registers a schema in a folder within a minute; a registry may be a moment behind its writers.
+        self._grace = UNKNOWN_SCHEMA_GRACE if config.schema_registry else 0.0
         self._max_dead = config.screen.max_dead_share * DEAD_WINDOW
         self._recent: deque[tuple[int, int]] = deque()
 
@@ -97,7 +99,7 @@ class Judge:
             raise Held("registry-away", str(away), retry_after=1.0) from away
         except UnknownSchema:
             since = self._first_seen.setdefault(schema_id, now)
-            if now - since < UNKNOWN_SCHEMA_GRACE and self._grace_left(now):
+            if now - since < self._grace and self._grace_left(now):
                 return False
             self._reject(schema_id, "unknown-schema", now)
             _log.warning("schema-unknown", schema_id=schema_id, action="events of this id go to the dead letters")

@@ -68,6 +68,7 @@ class Member:
         self._listed_holds: set[str] = set()
         self._held: Held | None = None
         self._retry_at = 0.0
+        self._pending: tuple[Sequence[Message], Screened, dict[int, Tally]] | None = None
         self._reported = 0.0
         self._wait = _FIRST_WAIT
 
@@ -158,6 +159,7 @@ class Member:
             self._around.transaction.ready()
             self._assignment.refresh(self._consumer)
             self._assignment.rewind(self._consumer)
+            self._count_if_committed()
         except Aborted as aborted:
             _log.warning("aborted", cause=aborted.cause, action="back to the committed offsets")
             self._assignment.rewind(self._consumer)
@@ -210,12 +212,14 @@ class Member:
         except KafkaException as failure:
             around.transaction.fail(failure)
         offsets = [TopicPartition(self._topic, partition, tally.to) for partition, tally in tallies.items()]
+        self._pending = (batch, screened, tallies)
         around.transaction.commit(offsets, self._consumer.consumer_group_metadata())
         for partition, tally in tallies.items():
             owned[partition].came_from = owned[partition].next = tally.to
             owned[partition].gap = False
         self._refused.clear()
         self._count(batch, screened, tallies)
+        self._pending = None
 
     def _produce(
         self,
@@ -291,6 +295,15 @@ class Member:
             others[position] = ("dead", (topics.dead_letter, value, key, -1, None, None, 0, said))
         return others
 
+    def _count_if_committed(self) -> None:
+        """Counts the batch whose commit was in doubt, if the committed offsets say that it took place."""
+        if self._pending is None:
+            return
+        (batch, screened, tallies), self._pending = self._pending, None
+        owned = self._assignment.owned
+        if all(p in owned and owned[p].came_from == tally.to for p, tally in tallies.items()):
+            self._count(batch, screened, tallies)
+
     def _count(self, batch: Sequence[Message], screened: Screened, tallies: dict[int, Tally]) -> None:
         """Metrics of a committed batch."""
         dead = sum(tally.dead for tally in tallies.values())
@@ -310,10 +323,12 @@ class Member:
         now = time.time()
         for message in batch[::_TIMED_SHARE]:
             metrics.EVENT_DELAY_SECONDS.observe(max(now - message.timestamp()[1] / 1000, 0.0))
+        waiting = set(tallies)
         for message in reversed(batch):
-            if tallies.pop(message.partition(), None) is not None:
+            if message.partition() in waiting:
+                waiting.discard(message.partition())
                 self._lag.screened(message.partition(), message.timestamp()[1])
-            if not tallies:
+            if not waiting:
                 break
 
     def _accepted(self) -> frozenset[str]:
@@ -329,6 +344,7 @@ class Member:
         self._around.health.hold(held.cause, held.detail)
 
     def _release(self) -> None:
+        self._around.health.release("kafka-away")
         if self._held is not None:
             self._around.health.release(self._held.cause)
             self._held = None
