@@ -18,7 +18,7 @@ from crawlsieve.config import Config
 from crawlsieve.denylist.freshness import list_holds
 from crawlsieve.denylist.replica import Replica, View
 from crawlsieve.kafka.failures import operator_error
-from crawlsieve.screen import outputs
+from crawlsieve.screen import counting, outputs
 from crawlsieve.screen.assignment import Assignment
 from crawlsieve.screen.judge import Held, Judge
 from crawlsieve.screen.lag import Lag
@@ -32,8 +32,6 @@ _log = structlog.get_logger("crawlsieve.screen")
 # A schema id in a header (Confluent's newer framing) is refused by name: read as if it had none, the value would be
 # taken apart by the wrong schema.
 _SCHEMA_ID_HEADERS = frozenset({"__value_schema_id"})
-# Of every so many events one is timed from its timestamp to the commit of its verdict.
-_TIMED_SHARE = 64
 # Seconds before a batch is tried again after an abort: doubled each time, up to the longest.
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 5.0
 # How an event that the broker refuses is tried: as it should be; with its payload as a dead letter; without.
@@ -218,7 +216,7 @@ class Member:
             owned[partition].came_from = owned[partition].next = tally.to
             owned[partition].gap = False
         self._refused.clear()
-        self._count(batch, screened, tallies)
+        self._counted(batch, screened, tallies)
         self._pending = None
 
     def _produce(
@@ -302,34 +300,11 @@ class Member:
         (batch, screened, tallies), self._pending = self._pending, None
         owned = self._assignment.owned
         if all(p in owned and owned[p].came_from == tally.to for p, tally in tallies.items()):
-            self._count(batch, screened, tallies)
+            self._counted(batch, screened, tallies)
 
-    def _count(self, batch: Sequence[Message], screened: Screened, tallies: dict[int, Tally]) -> None:
-        """Metrics of a committed batch."""
-        dead = sum(tally.dead for tally in tallies.values())
-        self._around.judge.settled(len(batch), dead)
-        for verdict in ("clean", "quarantined", "dead"):
-            metrics.EVENTS.inc(sum(getattr(tally, verdict) for tally in tallies.values()), verdict=verdict)
-        for signal, n in screened.checked.items():
-            metrics.CHECKED.inc(n, signal=signal)
-        for (feed, signal, category), n in screened.matched.items():
-            metrics.MATCHES.inc(n, feed=feed, signal=signal, category=category)
-        for (feed, signal), n in screened.cancelled.items():
-            metrics.CANCELLED.inc(n, feed=feed, signal=signal)
-        for (feed, signal), n in screened.observed.items():
-            metrics.OBSERVED.inc(n, feed=feed, signal=signal)
-        for _, reason, _ in screened.dead:
-            metrics.DEAD_LETTERS.inc(1, reason=reason)
-        now = time.time()
-        for message in batch[::_TIMED_SHARE]:
-            metrics.EVENT_DELAY_SECONDS.observe(max(now - message.timestamp()[1] / 1000, 0.0))
-        waiting = set(tallies)
-        for message in reversed(batch):
-            if message.partition() in waiting:
-                waiting.discard(message.partition())
-                self._lag.screened(message.partition(), message.timestamp()[1])
-            if not waiting:
-                break
+    def _counted(self, batch: Sequence[Message], screened: Screened, tallies: dict[int, Tally]) -> None:
+        self._around.judge.settled(len(batch), sum(tally.dead for tally in tallies.values()))
+        counting.count(batch, screened, tallies, self._lag)
 
     def _accepted(self) -> frozenset[str]:
         """Feeds whose staleness an operator accepts for now."""
