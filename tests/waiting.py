@@ -1,0 +1,12 @@
+"""Waiting for what other processes do."""
+
+import time
+from collections.abc import Callable
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 30, why: Callable[[], str] = lambda: "") -> None:
+    """Returns once the condition holds; fails after `seconds`, which is patience and no claim about speed."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds} s in vain: {why()}"
+        time.sleep(0.02)
