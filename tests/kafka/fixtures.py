@@ -18,6 +18,7 @@ import pytest
 
 from tests.kafka.broker import Broker, free_port
 from tests.kafka.reading import Record, read_committed
+from tests.kafka.registry import Registry
 from tests.waiting import wait_for
 
 Json = dict[str, Any]
@@ -42,6 +43,13 @@ def own_broker() -> Iterator[Callable[..., Broker]]:
     yield make
     for each in made:
         each.close()
+
+
+@pytest.fixture(scope="session")
+def registry() -> Iterator[Registry]:
+    """The Schema Registry that all tests share. Whoever kills one makes it: `with Registry() as own`."""
+    with Registry() as running:
+        yield running
 
 
 @pytest.fixture
