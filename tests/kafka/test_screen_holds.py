@@ -1,4 +1,4 @@
-"""When `crawlsieve screen` must not go on: it says why, judges nothing, and goes on by itself once the cause is gone."""
+"""When `crawlsieve screen` must not go on: it says why, judges nothing, and goes on once the cause is gone."""
 
 import time
 from collections.abc import Callable
