@@ -133,6 +133,8 @@ class Snapshot:
         """Every schema id in the batch must be known to the reader (see Reader.missing); raises KeyError otherwise."""
     def find(self, signal: str, value: str | bytes) -> list[Reason]:
         """All matches of one value, allow and observe feeds included, nothing cancelled. Raises ValueError."""
+    def contains(self, key: bytes) -> bool:
+        """Whether the entry with this 42-byte Kafka key is in force. Raises ValueError on a malformed key."""
     def entry_tag(self, key: bytes) -> bytes:
         """The opaque tag of the entry with this 42-byte Kafka key, as quarantine records carry it."""
 
