@@ -259,3 +259,11 @@ fn what_was_read_before_an_error_stays() {
     assert_eq!(result, Err(DatumError::Invalid));
     assert_eq!(seen.values, [(0, Value::Str(b"a".to_vec()))]);
 }
+
+#[test]
+fn only_what_is_nested_counts_as_depth() {
+    let kind = r#"{"type":"array","items":{"type":"record","name":"R","fields":[{"name":"w","type":"string"}]}}"#;
+    let plan = compile(&field(kind), &["v.w"]).unwrap();
+    let datum = [long(1_000), [2, b'x'].repeat(1_000), vec![0]].concat();
+    assert_eq!(values(&plan, &datum).len(), 1_000);
+}

@@ -165,3 +165,35 @@ fn schemas_that_can_not_be_read() {
         assert!(error.contains(part), "{error}");
     }
 }
+
+#[test]
+fn a_name_is_looked_up_in_the_enclosing_namespace_then_in_none() {
+    let kind = |name: &str, symbol: &str| {
+        format!(r#"{{"type":"enum","name":"{name}","symbols":["{symbol}"]}}"#)
+    };
+    let schema = format!(
+        r#"{{"type":"record","name":"E","namespace":"a","fields":[
+            {{"name":"f","type":"Outside"}},{{"name":"g","type":{}}},{{"name":"h","type":"Both"}},
+            {{"name":"i","type":{{"type":"record","name":"R","namespace":"","fields":[{{"name":"h","type":"Both"}}]}}}}]}}"#,
+        kind("Both", "Inner")
+    );
+    let outside = [kind("Outside", "Free"), kind("Both", "Outer")];
+    let fields = ["f", "h", "i.h"].map(|path| FieldSpec {
+        path: path.to_owned(),
+    });
+    let plan = Plan::compile(&schema, &outside, "id", &fields).unwrap();
+    let symbols = ["Free", "Inner", "Outer"].map(|symbol| Value::Enum(symbol.to_owned()));
+    assert_eq!(values(&plan, &[0; 4]), symbols);
+}
+
+#[test]
+fn a_component_is_a_whole_name() {
+    let schema = record(
+        r#"{"name":"identity","type":"string"},{"name":"i","type":"string"},{"name":"id","type":"string"}"#,
+    );
+    let (seen, _) = read(
+        &compile(&schema, &[]).unwrap(),
+        &[2, b'a', 2, b'b', 2, b'c'],
+    );
+    assert_eq!(seen.ids, strs(&["c"]));
+}
