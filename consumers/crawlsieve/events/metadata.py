@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
@@ -166,7 +166,7 @@ def _batches(file: Path, unreadable: list[Unreadable]) -> Iterator[pa.RecordBatc
             yield from parquet.iter_batches(_BATCH_ROWS, columns=wanted)
         return
 
-    def skip(_: object) -> str:
+    def skip(_: object) -> Literal["skip"]:
         unreadable.append(Unreadable())
         return "skip"
 
