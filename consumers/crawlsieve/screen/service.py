@@ -44,6 +44,8 @@ def run(config: Config, health: Health, stop: threading.Event) -> None:
     try:
         while not stop.is_set():
             health.heartbeat()
+            if replica.failure is not None:
+                raise replica.failure
             if replica.current is None:
                 stop.wait(0.1)  # health says why; the group's other members have the partitions
                 continue
