@@ -48,11 +48,12 @@ class Source:
 
 def check_source(feed: str, source: str) -> None:
     """Raises ConfigError for a source that no refresh of this feed could ever read."""
-    scheme = urlsplit(source).scheme if "://" in source else ""
+    scheme = _scheme(source)
     if scheme in ("http", "https"):
         try:
+            urlsplit(source)  # stricter than httpx about brackets
             url = httpx.URL(source)
-        except httpx.InvalidURL:
+        except (ValueError, httpx.InvalidURL):
             raise ConfigError(f"feeds.{feed}.source: not a valid URL") from None
         if not url.host:
             raise ConfigError(f"feeds.{feed}.source: the URL names no host")
@@ -77,7 +78,7 @@ def open_source(
 
     Raises Refused, or Unavailable where another attempt may succeed.
     """
-    if urlsplit(settings.source).scheme in ("http", "https"):
+    if _scheme(settings.source) in ("http", "https"):
         with web.get(client, settings.source, settings.credentials_file, known) as answer:
             if answer is None:
                 yield None
@@ -108,8 +109,13 @@ def open_source(
         )
 
 
+def _scheme(source: str) -> str:
+    scheme, mark, _ = source.partition("://")
+    return scheme.lower() if mark else ""
+
+
 def _local(source: str) -> Path:
-    return Path(unquote(urlsplit(source).path)) if source.startswith("file://") else Path(source)
+    return Path(unquote(urlsplit(source).path)) if _scheme(source) == "file" else Path(source)
 
 
 def _read(descriptor: int, before: os.stat_result) -> Iterator[bytes]:
