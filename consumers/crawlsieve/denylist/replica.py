@@ -13,7 +13,7 @@ from crawlsieve.config import Config
 from crawlsieve.denylist import freshness
 from crawlsieve.denylist import status as statuses
 from crawlsieve.denylist.assembly import NO_DENYLIST, Assembly, Record, View
-from crawlsieve.denylist.distrust import LOADING, RECREATED, Distrust, Unreachable, distrust_of
+from crawlsieve.denylist.distrust import LOADING, Distrust, Unreachable, distrust_of
 from crawlsieve.denylist.follower import Batch, Follower
 from crawlsieve.denylist.gauges import Gauges
 from crawlsieve.denylist.topic_watch import TopicWatch
@@ -41,7 +41,7 @@ class Phase(Enum):
 
 _MOVES: dict[Phase, frozenset[Phase]] = {
     Phase.LOADING: frozenset({Phase.LIVE, Phase.WAITING, Phase.STOPPED}),
-    # Loading again at once: a topic or denylist that is another, removals that may have been missed, the first feed.
+    # Loading again at once: the first feed, or a fault that may be gone from the log as a whole.
     Phase.LIVE: frozenset({Phase.LOADING, Phase.WAITING, Phase.STOPPED}),
     Phase.WAITING: frozenset({Phase.LOADING, Phase.STOPPED}),
     Phase.STOPPED: frozenset(),
@@ -163,9 +163,8 @@ class Replica:
             self._withdraw(self._held or LOADING, str(fault))
             return _ASK_AGAIN
         except Distrust as fault:
-            # Another topic is read at once; what is wrong within a log takes time to mend.
-            at_once = fault.cause == RECREATED and self._phase is Phase.LIVE
-            pause = 0.0 if at_once else self._backoff.wait()
+            # A topic that was replaced can be read at once; a fault that a whole reading finds takes time to mend.
+            pause = 0.0 if self._phase is Phase.LIVE else self._backoff.wait()
             self._withdraw(fault.cause, f"{fault.detail} (next attempt in {pause:.0f} s)")
             return pause
         except Exception as fault:  # else an old view would stay in force with nobody to follow the topic
