@@ -45,5 +45,5 @@ def test_the_state_is_shown_in_the_file_that_is_asked_for(tmp_path: Path, monkey
     monkeypatch.setenv("CRAWLSIEVE_STATE_FILE", str(shown))
     transaction = Transaction(settings(), lambda: False)
     assert shown.read_bytes().strip() == b"new"
-    walk(transaction, State.READY, State.OPEN, State.OFFSETS_SENT)
-    assert shown.read_bytes().strip() == b"offsets-sent"
+    walk(transaction, State.READY, State.OPEN, State.SENDING_OFFSETS)
+    assert shown.read_bytes().strip() == b"sending-offsets"

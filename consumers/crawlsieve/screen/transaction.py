@@ -1,8 +1,8 @@
 """One Kafka transaction after another, as a table of legal moves.
 
-    NEW --ready--> READY --begin--> OPEN --offsets--> OFFSETS_SENT --commit--> COMMITTING --done--> READY
-                                     |                     |                      |
-                                     +------ abort --------+------- abort --------+--> ABORTING --> READY
+    NEW --ready--> READY --begin--> OPEN --commit--> SENDING_OFFSETS --sent--> COMMITTING --done--> READY
+                                     |                     |                       |
+                                     +------ abort --------+-------- abort --------+--> ABORTING --> READY
     any --discard--> NEW
 
 librdkafka speaks the protocol before KIP-890: after a time-out, or any error that leaves the outcome unknown, nothing
@@ -36,7 +36,7 @@ class State(Enum):
     NEW = "new"
     READY = "ready"
     OPEN = "open"
-    OFFSETS_SENT = "offsets-sent"
+    SENDING_OFFSETS = "sending-offsets"
     COMMITTING = "committing"
     ABORTING = "aborting"
 
@@ -44,8 +44,8 @@ class State(Enum):
 MOVES: dict[State, frozenset[State]] = {
     State.NEW: frozenset({State.READY}),
     State.READY: frozenset({State.OPEN, State.NEW}),
-    State.OPEN: frozenset({State.OFFSETS_SENT, State.ABORTING, State.NEW}),
-    State.OFFSETS_SENT: frozenset({State.COMMITTING, State.ABORTING, State.NEW}),
+    State.OPEN: frozenset({State.SENDING_OFFSETS, State.ABORTING, State.NEW}),
+    State.SENDING_OFFSETS: frozenset({State.COMMITTING, State.ABORTING, State.NEW}),
     State.COMMITTING: frozenset({State.READY, State.ABORTING, State.NEW}),
     State.ABORTING: frozenset({State.READY, State.NEW}),
 }
@@ -125,11 +125,11 @@ class Transaction:
         which has lost its partitions (KIP-447). Raises Aborted, Refused or OutcomeUnknown.
         """
         producer = self._held()
+        self._move(State.SENDING_OFFSETS)
         try:
             self._in_slices(
                 lambda t: producer.send_offsets_to_transaction(offsets, group_metadata, t), self._deadline()
             )
-            self._move(State.OFFSETS_SENT)
             self._move(State.COMMITTING)
             self._in_slices(producer.commit_transaction, self._deadline())
         except KafkaException as failure:
