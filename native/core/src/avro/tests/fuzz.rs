@@ -88,7 +88,9 @@ proptest! {
     #[test]
     fn a_shortened_datum_is_truncated_and_shows_the_same_beginning(shape in shapes(), seed: u64, cut: usize) {
         let (plan, datum, expected) = case(&shape, seed);
-        prop_assume!(!datum.is_empty());
+        if datum.is_empty() {
+            return Ok(());
+        }
         let mut seen = Seen::default();
         prop_assert_eq!(plan.read(&datum[..cut % datum.len()], &mut seen), Err(DatumError::Truncated));
         prop_assert!(expected.values.starts_with(&seen.values));
