@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -10,6 +11,7 @@ from confluent_kafka import Producer
 
 from crawlsieve import _native
 from crawlsieve.config import load
+from crawlsieve.denylist.gauges import Gauges
 from crawlsieve.denylist.policy import Policy
 from crawlsieve.denylist.replica import Phase, Replica, View
 from crawlsieve.denylist.status import status_key
@@ -383,29 +385,32 @@ def test_a_broker_that_is_away_ends_no_view(
     time.sleep(5)  # several questions about the topic go unanswered
     assert replica.current is before
     own.start()
-    assert feeds(at(replica, DenylistWriter(config, denylist_id=writer.denylist_id).write("two", [listed("b")])), "b")
+    assert feeds(at(replica, writer.write("two", [listed("b")])), "b")
     assert set(health.past) == {"denylist-loading"}
 
 
 def test_a_replica_that_may_have_missed_removals_loads_anew(
-    make_config: Make, own_broker: Callable[..., Broker], start: Start, health: Remembering
+    make_config: Make, start: Start, health: Remembering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = own_broker()
-    config = make_config(broker=own, create=False)
-    own.create_topic(config.denylist, 1, cleanup_policy="compact", delete_retention_ms=4000)
+    goes_on = threading.Event()
+    goes_on.set()
+    monkeypatch.setattr(Gauges, "tick", lambda *_: goes_on.wait())
+    config = make_config(create=False)
+    config.broker.create_topic(config.denylist, 1, cleanup_policy="compact", delete_retention_ms=4000)
     writer = DenylistWriter(config)
     writer.write("one", [listed("a")])
     replica = start(config)
     loaded = view(replica).loaded_at
     time.sleep(6)
-    assert feeds(at(replica, writer.write("one", [listed("b")])), "b")  # idle is not behind
+    assert feeds(at(replica, writer.write("one", [listed("b")])), "b")  # one with nothing to read is not behind
     assert "denylist-recreated" not in health.past
-    own.pause()
+    goes_on.clear()
     time.sleep(6)
-    own.resume()
-    writer.write("one", [listed("c")])
+    writer.write("one", [listed("c")], [listed("a")])
+    goes_on.set()
     wait_for(lambda: "denylist-recreated" in health.past)
     wait_for(lambda: (now := replica.current) is not None and feeds(now, "c") == ["one"])
+    assert feeds(view(replica), "a") == []
     assert view(replica).loaded_at > loaded
 
 
