@@ -148,8 +148,9 @@ def _dead(reader: Reader, topic: str) -> Iterator[Kept]:
         # The last ones are ours: an event may have come with such headers of its own.
         headers = {name: value for name, value in message.headers() or [] if isinstance(value, bytes)}
         try:
-            topic_, partition, offset = (headers[f"crawlsieve.{name}"] for name in ("topic", "partition", "offset"))
-            yield Kept("dead", topic_.decode(), int(partition), int(offset), None)
+            origin = headers["crawlsieve.topic"].decode()
+            partition, offset = int(headers["crawlsieve.partition"]), int(headers["crawlsieve.offset"])
+            yield Kept("dead", origin, partition, offset, None)
         except (KeyError, ValueError):
             text = f"offset {message.offset()}: a dead letter that does not say where its event stood"
             reader.unreadable.append(Finding("unreadable", f"{topic}/{message.partition()}", text))
