@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from crawlsieve.audit import reading
 from crawlsieve.audit.chain import Link
 from crawlsieve.config import Config
-from crawlsieve.demo.crawl import Event
+from crawlsieve.demo.crawl import PAGES, Event
 from crawlsieve.kafka import wire
 
 Offset = tuple[int, int]
@@ -141,7 +141,7 @@ def _effects(
     for offset, what in topics.events.items():
         event = by_event.get(what)
         if event is not None and event.changing is not None:
-            changing[event.changing].append((_version_at(topics.links, offset), offset in matched))
+            changing[event.changing].append((_version_at(topics.links, offset), matched.get(offset) == {PAGES}))
     ledger.changed_at = min((version for version, hit in changing["added"] if hit), default=None)
     if ledger.changed_at is None:
         ledger.faults.append("the entry that was added never came into force")
