@@ -23,6 +23,7 @@ from crawlsieve.kafka.failures import describe, operator_error
 
 _log = structlog.get_logger("crawlsieve.publish")
 
+_ASK_SECONDS = 15.0
 _FLUSH_SECONDS = 30.0
 _LOG_EVERY_SECONDS = 10.0
 
@@ -130,7 +131,7 @@ def require_topic(config: Config) -> None:
     topic = config.events.topic
     consumer = Consumer(clients.follower(config, lambda _: None))
     try:
-        present = consumer.list_topics(timeout=15).topics
+        present = consumer.list_topics(timeout=_ASK_SECONDS).topics
     except KafkaException as failure:
         raise operator_error(failure, topic) or OperatorError(
             f"no answer from the brokers ({describe(failure)}): check kafka.bootstrap.servers and the network"
