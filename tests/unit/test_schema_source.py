@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -185,3 +186,8 @@ def test_nobody_listening_is_away() -> None:
         port = closed.server_port
     with pytest.raises(RegistryAway, match="ConnectError"):
         Registry({"url": f"http://127.0.0.1:{port}"}).fetch(1)
+
+
+def test_a_registry_that_takes_the_question_and_says_nothing_is_away() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute, pytest.raises(RegistryAway, match="ReadTimeout"):
+        Registry({"url": f"http://127.0.0.1:{mute.getsockname()[1]}"}).fetch(1)
