@@ -60,9 +60,7 @@ impl Keys {
         self.id
     }
 
-    /// The keyed hash of a canonical value, in two parts: a URL expression's two must not be joined first.
-    ///
-    /// `scratch` is overwritten.
+    /// The keyed hash of a canonical value, under its signal and width. `scratch` is overwritten.
     #[must_use]
     pub fn value(&self, signal: Signal, width: Width, value: &[u8], scratch: &mut Vec<u8>) -> u128 {
         scratch.clear();

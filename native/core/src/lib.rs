@@ -4,11 +4,11 @@
 //! [`avro`], [`entry`] (denylist records), [`index`] (look-up), [`denylist`] (what is in force) and [`screen`].
 
 pub mod avro;
-
+pub mod denylist;
 pub mod digest;
-
-
+pub mod entry;
+pub mod index;
 pub mod keys;
-
+pub mod screen;
 pub mod signal;
 pub mod url;
