@@ -180,7 +180,7 @@ def test_retry_after_is_read_in_both_forms(serve: Callable[..., Server], client:
         assert caught.value.retry_after == expected
 
 
-def test_nobody_there(client: httpx.Client, serve: Callable[..., Server]) -> None:
+def test_nobody_there(client: httpx.Client) -> None:
     server = Server(lambda _: Reply())
     server.close()
     with pytest.raises(Unavailable) as caught:

@@ -21,7 +21,7 @@ from crawlsieve.telemetry.health import Health
 def run(config: Config, feeds: Mapping[str, Feed], tools: Tools, health: Health) -> int:
     """Prints a table to standard output. Returns 1 if any pull would be refused. Raises OperatorError."""
     table = Table("feed", "outcome", "in force", "add or change", "remove", "set aside", "advice")
-    state = TopicState(config, tools.keys, tools.spool, tools.signals, health.heartbeat, lambda _: None)
+    state = TopicState(config, tools.keys, tools.spool, health.heartbeat, lambda _: None)
     good = True
     try:
         state.load()
@@ -48,7 +48,6 @@ def _preview(feed: Feed, tools: Tools, state: TopicState) -> tuple[list[str], bo
             feed,
             tools.keys,
             state.denylist_id,
-            tools.signals,
             tools.client,
             None,
             path,

@@ -9,8 +9,8 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from crawlsieve.config import Config
 from crawlsieve.kafka import clients, failures
 
-_INIT_SECONDS = 30.0
-_COMMIT_SECONDS = 60.0
+_INIT_SECONDS = 10.0
+_COMMIT_SECONDS = 30.0
 _FULL_QUEUE_SECONDS = 30.0
 
 

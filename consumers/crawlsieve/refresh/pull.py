@@ -5,7 +5,7 @@ import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from crawlsieve.refresh import checks
 from crawlsieve.refresh.checkpoint import Checkpoint
 from crawlsieve.refresh.feed import Feed
 from crawlsieve.refresh.fetch import open_source
+from crawlsieve.refresh.ledger import SIGNALS
 from crawlsieve.refresh.parse import Batch, Listed, parse
 from crawlsieve.refresh.refusal import Refused, Unavailable
 from crawlsieve.refresh.spool import PulledFile
@@ -82,7 +83,6 @@ def pull(
     feed: Feed,
     keys: _native.Keys,
     denylist_id: bytes,
-    signals: Mapping[int, str],
     client: httpx.Client,
     known: Checkpoint | None,
     path: Path,
@@ -91,7 +91,7 @@ def pull(
 ) -> Pulled | None:
     """The feed's entries in a new file at `path`, or None if the source is as at the checkpoint `known`.
 
-    signals: by code. Raises Refused, Cancelled, sqlite3.Error or OSError (the spool's disk).
+    Raises Refused, Cancelled, sqlite3.Error or OSError (the spool's disk).
     """
     retrying = Retrying(
         retry=retry_if_exception_type(Unavailable),
@@ -102,14 +102,13 @@ def pull(
     )
     if known is not None and known.shape != feed.shape():
         known = None
-    return retrying(_attempt, feed, keys, denylist_id, signals, client, known, path, cancelled)
+    return retrying(_attempt, feed, keys, denylist_id, client, known, path, cancelled)
 
 
 def _attempt(
     feed: Feed,
     keys: _native.Keys,
     denylist_id: bytes,
-    signals: Mapping[int, str],
     client: httpx.Client,
     known: Checkpoint | None,
     path: Path,
@@ -126,7 +125,7 @@ def _attempt(
             batches = parse(source.chunks, form=settings.format, columns=settings.columns, signal=settings.signal)
             sealing.take_all(batches, cancelled)
             canary = sealing.canary_key()
-            counts = {signals[code]: count for code, count in file.counts().items()}
+            counts = {SIGNALS[code]: count for code, count in file.counts().items()}
         except BaseException:
             file.close()
             path.unlink(missing_ok=True)

@@ -18,7 +18,6 @@ from crawlsieve.refresh.checkpoint import CheckpointSeal
 from crawlsieve.refresh.feed import Feed
 from crawlsieve.refresh.fetch import check_source, connect
 from crawlsieve.refresh.leader import Membership
-from crawlsieve.refresh.ledger import signal_codes
 from crawlsieve.refresh.parts import Limits
 from crawlsieve.refresh.publisher import Fenced, PartLost, Publisher
 from crawlsieve.refresh.pull import Patience
@@ -55,7 +54,6 @@ def run(
     with spool_directory(config.refresh.spool_dir) as directory, connect() as client:
         tools = Tools(
             keys=keys,
-            signals=signal_codes(keys),
             seal=CheckpointSeal(secret),
             spool=Spool(directory, health.heartbeat),
             client=client,
@@ -79,6 +77,10 @@ def _chosen(config: Config, only: str | None) -> Mapping[str, Feed]:
         near = difflib.get_close_matches(only, feeds, 1)
         raise OperatorError(f"no feed of this name is configured{f': did you mean {near[0]}?' if near else ''}")
     return {only: feeds[only]}
+
+
+class _Stopping(Exception):
+    """The process is to end while the topic is being read."""
 
 
 class _Refresher:
@@ -114,6 +116,8 @@ class _Refresher:
                 _log.warning("refresh-fenced", cause=str(e), doing="stands by and joins the group anew")
                 self._end_term()
                 self._leave()
+            except _Stopping:
+                break
             except TopicReplaced:
                 _log.warning("denylist-replaced", doing="reads the topic anew and pulls the feeds that it lacks")
                 self._end_term()
@@ -152,7 +156,7 @@ class _Refresher:
     def _begin_term(self) -> None:
         if self._state is None:
             tools = self._tools
-            self._state = TopicState(self._config, tools.keys, tools.spool, tools.signals, self._beat, self._on_error)
+            self._state = TopicState(self._config, tools.keys, tools.spool, self._beat, self._on_error)
         self._term = Term(self._feeds, self._config.feeds, self._tools, self._state, once=self._once)
 
     def _end_term(self) -> None:
@@ -174,6 +178,8 @@ class _Refresher:
     def _beat(self) -> None:
         """While the topic is read, which can take minutes and is never within a part."""
         self._health.heartbeat()
+        if self._tools.stop.is_set():
+            raise _Stopping
         if self._membership is not None:
             self._membership.poll(0.0)
 

@@ -14,6 +14,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from crawlsieve.errors import OperatorError
+
 _PREFIX = "crawlsieve-refresh-"
 _LOCK = "lock"
 _TAG = slice(2, 10)
@@ -35,9 +37,15 @@ def _connect(path: Path) -> sqlite3.Connection:
 def spool_directory(parent: Path | None) -> Iterator[Path]:
     """A new directory that only we may enter, removed at the end. Those of processes that were killed are removed too.
 
-    parent: None is the system's directory for temporary files. Raises OSError.
+    parent: None is the system's directory for temporary files. Raises OperatorError.
     """
-    directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))  # mode 0700
+    try:
+        directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))  # mode 0700
+    except OSError as e:
+        raise OperatorError(
+            f"no spool can be made ({(e.strerror or 'error').lower()}): set refresh.spool_dir to a directory that this "
+            "user may write to"
+        ) from None
     lock = os.open(directory / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -104,16 +112,23 @@ class Spool:
     def __init__(self, directory: Path, beat: Callable[[], None]) -> None:
         """beat: called every now and then during long queries. Raises sqlite3.Error, as every method."""
         self.directory = directory
-        self._connection = _connect(directory / "in-force.sqlite")
-        self._connection.set_progress_handler(beat, 1_000_000)
-        self.clear()
+        self._beat = beat
+        self._connection = self._new()
 
     def clear(self) -> None:
-        """Forgets everything."""
-        self._connection.execute("DROP TABLE IF EXISTS in_force")
-        self._connection.execute(
+        """Forgets everything, even if the file is damaged."""
+        self._connection.close()
+        self._connection = self._new()
+
+    def _new(self) -> sqlite3.Connection:
+        path = self.directory / "in-force.sqlite"
+        path.unlink(missing_ok=True)
+        connection = _connect(path)
+        connection.set_progress_handler(self._beat, 1_000_000)
+        connection.execute(
             "CREATE TABLE in_force (tag BLOB, key BLOB, value BLOB NOT NULL, PRIMARY KEY (tag, key)) WITHOUT ROWID"
         )
+        return connection
 
     def apply(self, records: Mapping[bytes, bytes | None]) -> set[bytes]:
         """Brings entries (None: a tombstone) into force. Returns the tags of the feeds concerned."""

@@ -32,7 +32,6 @@ class Tools:
     """What outlives a term."""
 
     keys: _native.Keys
-    signals: Mapping[int, str]
     seal: CheckpointSeal
     spool: Spool
     client: httpx.Client
@@ -89,10 +88,10 @@ class Term:
         made = publisher()
         self._state.load()
         self._desk = Desk(tools.keys, tools.seal, tools.spool, self._state, made, tools.limits, tools.stop)
-        ready = self._writing
-        self._writing = deque()
-        for writing in ready:  # pulled, and not written before the connection was lost
+        for _ in range(len(self._writing)):  # pulled, and not written before the connection was lost
+            writing = self._writing[0]
             self._enqueue(writing.difference.feed, writing.difference.pulled, writing.began)
+            self._writing.popleft()
         report.orphans(self._state.statuses, self._configured)
         if not self._planned:
             self._plan()
@@ -134,6 +133,8 @@ class Term:
         for name, feed in self._feeds.items():
             status = self._state.statuses.get(name)
             known = self._known(feed, status)
+            if status is not None:
+                report.set_aside(name, status.set_aside, sum(status.set_aside.values()))
             if status is None or known is None or self._once:
                 self._schedule.set_due(name, now)
             else:
@@ -166,7 +167,6 @@ class Term:
                 feed,
                 tools.keys,
                 self._state.denylist_id,
-                tools.signals,
                 tools.client,
                 self._known(feed, self._state.statuses.get(name)),
                 tools.spool.directory / f"pulled-{self._number}.sqlite",

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -40,7 +40,6 @@ class TopicState:
         config: Config,
         keys: _native.Keys,
         spool: Spool,
-        signals: Mapping[int, str],
         beat: Callable[[], None],
         on_error: Callable[[KafkaError], None],
     ) -> None:
@@ -48,7 +47,6 @@ class TopicState:
         self._topic = config.denylist.topic
         self._keys = keys
         self._spool = spool
-        self._signals = signals
         self._beat = beat
         self._consumer = Consumer(clients.follower(config, on_error))
         self._reset()
@@ -105,7 +103,7 @@ class TopicState:
         ledger = self._ledgers.get(feed)
         if ledger is None:
             sealer = _native.Sealer(self._keys, self.denylist_id, feed, own("denylist-entry").id)
-            ledger = Ledger(sealer, self._signals)
+            ledger = Ledger(sealer)
             for number, (key, value) in enumerate(self._spool.in_force(self._keys.feed_tag(feed))):
                 ledger.add(key, value)
                 if number % _BATCH == 0:

@@ -1,0 +1,170 @@
+"""Refreshers killed within parts and between them, stopped beyond their session, and taking over from one another."""
+
+import hashlib
+import random
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.kafka.fixtures import MadeConfig, Process
+from tests.kafka.reading import ends
+from tests.kafka.refreshing import feed, refresh, topic
+from tests.waiting import wait_for
+
+Make = Callable[..., MadeConfig]
+Start = Callable[..., Process]
+
+EACH = 3
+"""Kills that must fall into each state."""
+
+
+def md5(number: int) -> str:
+    return hashlib.md5(b"listed %d" % number).hexdigest()
+
+
+def write(path: Path, first: int, last: int) -> None:
+    """Replaces the list, as a partner should: aside, then renamed into place."""
+    aside = path.with_suffix(".new")
+    aside.write_text("".join(f"{md5(n)}\n" for n in range(first, last)))
+    aside.replace(path)
+
+
+def part_is_open(config: MadeConfig) -> bool:
+    """Whether records stand beyond the last stable offset."""
+    bootstrap = config.broker.bootstrap
+    return ends(bootstrap, config.denylist, stable=False) != ends(bootstrap, config.denylist, stable=True)
+
+
+def quiet(config: MadeConfig) -> list[tuple[int, bytes, bytes | None]]:
+    """The records once nothing more is added."""
+    seen = topic(config).records
+    while True:
+        time.sleep(0.3)
+        if (now := topic(config).records) == seen:
+            return now
+        seen = now
+
+
+def test_kills_within_and_between_parts(make_config: Make, process: Start, tmp_path: Path) -> None:
+    path = tmp_path / "list"
+    config = make_config(
+        feeds={"f": feed(path, signal="md5", every="1s", max_shrink=1)},
+        refresh={"transaction_records": 400},
+        kafka={"producer": {"linger.ms": 300}},
+    )
+    kills = {True: 0, False: 0}
+    size, generation = 2_000, 0
+    while min(kills.values()) < EACH and sum(kills.values()) < 60:
+        generation += 1
+        write(path, generation * 700, generation * 700 + size)
+        before = len(topic(config).records)
+        running = process("refresh", config)
+        wants_open = kills[True] < EACH and (kills[False] >= EACH or generation % 2 == 0)
+        wait_for(lambda: part_is_open(config) or not running.running, 60, lambda: running.stderr[-3000:])  # noqa: B023
+        if not wants_open:
+            wait_for(lambda: len(topic(config).records) > before, 60, lambda: running.stderr[-3000:])  # noqa: B023
+            time.sleep(random.uniform(0, 0.3))
+        running.kill()
+        kills[part_is_open(config)] += 1
+    print(f"kills within a part: {kills[True]}, between parts: {kills[False]}")
+    assert min(kills.values()) >= EACH
+    write(path, 5, 5 + size)
+    assert refresh(config) == 0
+    state = topic(config)
+    state.agrees()
+    assert len(state.entries) == size
+    fresh = make_config(feeds={"f": feed(path, signal="md5")})
+    assert refresh(fresh) == 0
+    assert len(topic(fresh).entries) == size
+    assert not part_is_open(config)
+
+
+def test_two_refreshers_take_over_without_losing_a_part(make_config: Make, process: Start, tmp_path: Path) -> None:
+    path = tmp_path / "list"
+    write(path, 0, 300)
+    config = make_config(
+        feeds={"f": feed(path, signal="md5", every="1s", max_shrink=1)}, refresh={"transaction_records": 40}
+    )
+    processes = [process("refresh", config), process("refresh", config)]
+
+    def leaders() -> list[Process]:
+        return [p for p in processes if p.metric("crawlsieve_refresh_leader") == 1]
+
+    wait_for(lambda: len(leaders()) == 1, 60, lambda: processes[0].stderr[-3000:])
+    for turn in range(1, 5):
+        write(path, turn * 100, turn * 100 + 300)
+        wanted = turn
+        wait_for(lambda: len(topic(config).records) > 300 * wanted, 60)  # noqa: B023
+        (leader,) = leaders()
+        assert leader.terminate() == 0
+        processes.remove(leader)
+        processes.append(process("refresh", config))
+        wait_for(lambda: len(leaders()) == 1, 60, lambda: processes[0].stderr[-3000:])
+        for gone in (leader, *processes):
+            assert not gone.logged("refresh-fenced")
+            assert not gone.logged("part-lost")
+    write(path, 1000, 1300)
+    wait_for(lambda: len(topic(config).entries) == 300 and topic(config).status("f").outcome != "part", 60)
+    for running in processes:
+        assert running.terminate() == 0
+        assert not running.logged("refresh-fenced")
+        assert not running.logged("part-lost")
+    topic(config).agrees()
+
+
+def test_a_leader_that_was_stopped_stands_by_afterwards(make_config: Make, process: Start, tmp_path: Path) -> None:
+    path = tmp_path / "list"
+    write(path, 0, 50)
+    config = make_config(feeds={"f": feed(path, signal="md5", every="1s", max_shrink=1)})
+    first = process("refresh", config)
+    wait_for(lambda: len(topic(config).entries) == 50, 60, lambda: first.stderr[-3000:])
+    second = process("refresh", config)
+    first.signal(signal.SIGSTOP)
+    wait_for(lambda: second.metric("crawlsieve_refresh_leader") == 1, 60, lambda: second.stderr[-3000:])
+    write(path, 100, 150)
+    wait_for(lambda: topic(config).of("f").keys() and topic(config).status("f").outcome != "part", 60)
+    first.signal(signal.SIGCONT)
+    wait_for(lambda: first.metric("crawlsieve_refresh_leader") == 0, 60, lambda: first.stderr[-3000:])
+    write(path, 200, 260)
+    wait_for(lambda: len(topic(config).entries) == 60, 60, lambda: second.stderr[-3000:])
+    assert not second.logged("refresh-fenced")
+    assert not second.logged("part-lost")
+    assert first.terminate() == 0
+    assert second.terminate() == 0
+    topic(config).agrees()
+
+
+def test_a_broker_that_goes_away_and_comes_back(
+    make_config: Make, process: Start, tmp_path: Path, own_broker: Callable[..., object]
+) -> None:
+    path = tmp_path / "list"
+    write(path, 0, 200)
+    broker = own_broker()
+    config = make_config(
+        broker=broker,
+        feeds={"f": feed(path, signal="md5", every="1s", max_shrink=1)},
+        refresh={"transaction_records": 50},
+    )
+    running = process("refresh", config).wait_ready()
+    wait_for(lambda: topic(config).history("f") and topic(config).status("f").complete, 60)
+    config.broker.kill()
+    wait_for(lambda: "kafka-away" in running.holds(), 60, lambda: running.stderr[-3000:])
+    write(path, 100, 300)
+    config.broker.start()
+    wait_for(lambda: not running.holds(), 60, lambda: running.stderr[-3000:])
+    wait_for(lambda: set(topic(config).entries) and topic(config).status("f").pulled_at > 0, 60)
+    wait_for(lambda: _covers(config, 100, 300), 60, lambda: running.stderr[-3000:])
+    assert running.terminate() == 0
+    topic(config).agrees()
+
+
+def _covers(config: MadeConfig, first: int, last: int) -> bool:
+    from crawlsieve import _native
+    from crawlsieve.kafka import wire
+
+    state = topic(config)
+    status = state.status("f")
+    sealer = _native.Sealer(state.keys, status.denylist_id, "f", wire.own("denylist-entry").id)
+    sealed = sealer.seal("md5", [md5(n) for n in range(first, last)], categories="csam")
+    return state.entries == dict(entry for entry in sealed if not isinstance(entry, str))
