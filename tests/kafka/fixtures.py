@@ -187,7 +187,19 @@ def make_config(request: pytest.FixtureRequest, tmp_path: Path, unique: str) -> 
             on.create_topic(names["quarantine"], partitions)
             on.create_topic(names["receipts"], 1)
             on.create_topic(denylist, 1, cleanup_policy="compact")
-        return MadeConfig(path, tree, key, on, name, events, denylist=denylist, **names)
+        return MadeConfig(
+            path,
+            tree,
+            key,
+            on,
+            name,
+            events,
+            names["clean"],
+            names["quarantine"],
+            names["dead_letter"],
+            names["receipts"],
+            denylist,
+        )
 
     return make
 

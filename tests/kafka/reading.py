@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
@@ -63,20 +64,25 @@ def read_committed(bootstrap: str, topic: str) -> list[Record]:
                 if error := message.error():
                     if error.code() != KafkaError._PARTITION_EOF:
                         raise KafkaException(error)
-                    waiting.discard(message.partition())
+                    waiting.discard(_number(message.partition()))
                     continue
                 found.append(
                     Record(
                         topic,
-                        message.partition(),
-                        message.offset(),
+                        _number(message.partition()),
+                        _number(message.offset()),
                         message.key(),
                         message.value(),
-                        tuple(message.headers() or ()),
+                        tuple(cast("list[tuple[str, bytes | None]]", message.headers() or [])),
                         message.timestamp(),
                     )
                 )
     return sorted(found, key=lambda record: (record.partition, record.offset))
+
+
+def _number(value: int | None) -> int:
+    assert value is not None
+    return value
 
 
 def committed_offsets(bootstrap: str, group: str, topic: str) -> dict[int, int]:

@@ -1,0 +1,77 @@
+"""Screeners are killed in every state of a transaction, while others join and leave. Nothing is lost or doubled."""
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from crawlsieve.screen.transaction import State
+from tests.chaos.crawl import Crawl
+from tests.chaos.members import Member
+from tests.chaos.proof import prove, wait_until_screened
+from tests.kafka.fixtures import MadeConfig, Process
+
+KILLS = 30
+KILLS_PER_STATE = 3
+# A state that never comes must fail the test, not keep it.
+_MOST_KILLS = 90
+
+
+@pytest.mark.timeout(600)
+def test_killed_screeners_lose_and_double_nothing(
+    listed: Callable[..., MadeConfig],
+    process: Callable[..., Process],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    seed = random.getrandbits(32)
+    dice = random.Random(seed)
+    config = listed(4)
+    crawl = Crawl(config, 4, rate=600, seed=seed, oversized=0.004).start()
+    alive = [Member(process, config, tmp_path) for _ in range(3)]
+    died: Counter[str] = Counter()
+    left = 0
+
+    def missing() -> list[str]:
+        return [state.value for state in State for _ in range(KILLS_PER_STATE - died[state.value])]
+
+    def kill(victim: Member, target: str | None) -> str:
+        if target is None:
+            time.sleep(dice.uniform(0, 3))
+        else:
+            victim.freeze_in(target, 15)
+        return victim.kill()
+
+    try:
+        while (died.total() < KILLS or missing()) and died.total() < _MOST_KILLS:
+            wanted = missing()
+            dice.shuffle(wanted)
+            victims = dice.sample(alive, dice.choice((1, 2, 2)) if len(alive) == 3 else 1)
+            # Two of three are aimed at a state that is still missing, the rest are killed at any moment.
+            targets = [wanted.pop() if wanted and dice.random() < 0.67 else None for _ in victims]
+            with ThreadPoolExecutor(len(victims)) as pool:
+                died.update(pool.map(kill, victims, targets))
+            alive = [member for member in alive if member not in victims]
+            if len(alive) > 1 and dice.random() < 0.3:
+                assert alive.pop(0).process.terminate(10) == 0, "a member did not leave when it was told to"
+                left += 1
+            time.sleep(dice.uniform(0, 0.5))
+            while len(alive) < (3 if dice.random() < 0.8 else 2):
+                alive.append(Member(process, config, tmp_path))
+    finally:
+        published = crawl.stop()
+    with capsys.disabled():
+        table = ", ".join(f"{state.value} {died[state.value]}" for state in State)
+        before = f", before the first state {died['']}" if died[""] else ""
+        print(f"\n{died.total()} kills by state (seed {seed}): {table}{before}; {left} left, {published} events")
+    assert not missing(), f"too few kills in {sorted(set(missing()))}"
+
+    wait_until_screened(config, 90, lambda: alive[0].process.stderr[-3000:])
+    for member in alive:
+        assert member.process.terminate(10) == 0
+    counts = prove(config, crawl, process)
+    assert set(counts) == {"clean", "quarantined", "dead"}
