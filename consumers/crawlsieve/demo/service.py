@@ -25,11 +25,22 @@ from crawlsieve.telemetry.health import Health
 from crawlsieve.telemetry.instruments import REGISTRY
 from crawlsieve.telemetry.server import serve
 
+# As `crawlsieve topics --create` would make them, for an input of four partitions.
+_TOPICS = {
+    "crawl.events": 4,
+    "crawl.clean": 4,
+    "crawl.quarantine": 4,
+    "crawl.dead-letter": 4,
+    "crawl.receipts": 1,
+    "denylist": 1,
+}
 _CHUNK = 25
 _CHUNK_SECONDS = 0.05
 _CHANGE_AT = 0.4
 """The share of events after which the list changes."""
 _PATIENCE_SECONDS = 25.0
+_ENFORCED_SECONDS = 1.0
+"""A screener enforces an entry at the latest so long after the refresher has written it."""
 
 
 class _Worker:
@@ -65,12 +76,11 @@ def run(keep: bool) -> int:
 class _Demo:
     def __init__(self, console: Console, folder: Path) -> None:
         self._console = console
-        self._cluster = MockCluster()
+        self._cluster = MockCluster(_TOPICS)
         self._crawl = crawl.make()
         secret = b64encode(secrets.token_bytes(32)).decode()
         self._stage = Stage(folder, self._cluster.bootstrap, secret, self._crawl.lists)
         self._config: Config = self._stage.load()
-        self._cluster.create(_topics(self._config))
         self._publisher = Publisher(self._config)
         self._published: list[crawl.Event] = []
         self._stop = threading.Event()
@@ -100,6 +110,7 @@ class _Demo:
                 worker.join()
             for server in servers.values():
                 server.close()
+            self._cluster.close()
 
     def _flow(self, workers: list[_Worker], tell: Callable[[], None]) -> None:
         """Publishes all events, changes a list on the way, and waits until everything has a verdict."""
@@ -116,11 +127,11 @@ class _Demo:
 
         until(lambda: self._health["screen"].ready() and _version() > 0, "loading the lists")
         events, change_at = self._crawl.events, int(_CHANGE_AT * len(self._crawl.events))
-        changed_from = None
+        pulls_before: int | None = None
         self._step = "screening"
         for at in range(0, len(events), _CHUNK):
-            if changed_from is None and at >= change_at:
-                changed_from = _version()
+            if pulls_before is None and at >= change_at:
+                pulls_before = _changes()
                 self._stage.change_pages()
                 self._step = "screening; one list has just changed"
             self._send(events[at : at + _CHUNK])
@@ -129,9 +140,10 @@ class _Demo:
 
         def goes_on_until_the_change_is_in_force() -> bool:
             self._send([self._crawl.recrawl("withdrawn"), self._crawl.recrawl("added")])
-            return _version() != changed_from
+            return _changes() != pulls_before
 
         until(goes_on_until_the_change_is_in_force, "waiting for the changed list")
+        time.sleep(_ENFORCED_SECONDS)
         for _ in range(5):
             self._send([self._crawl.recrawl("withdrawn"), self._crawl.recrawl("added")])
         self._publisher.flush(_PATIENCE_SECONDS)
@@ -184,14 +196,14 @@ _HONESTY = (
 )
 
 
-def _topics(config: Config) -> list[str]:
-    screened = config.screen
-    outputs = [screened.clean, screened.quarantine, screened.dead_letter, screened.receipts]
-    return [config.events.topic, config.denylist.topic, *outputs]
-
-
 def _verdicts(verdict: str) -> int:
     return int(REGISTRY.get_sample_value(metrics.EVENTS.spec.name, {"verdict": verdict}) or 0)
+
+
+def _changes() -> int:
+    """Pulls of the list of pages that were written."""
+    labels = {"feed": crawl.PAGES, "outcome": "ok"}
+    return int(REGISTRY.get_sample_value(metrics.REFRESHES.spec.name, labels) or 0)
 
 
 def _version() -> int:

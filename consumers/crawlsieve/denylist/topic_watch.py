@@ -19,6 +19,7 @@ from crawlsieve.config import Config
 from crawlsieve.denylist.distrust import Unreachable
 from crawlsieve.errors import OperatorError
 from crawlsieve.kafka.failures import describe, error_of, operator_error
+from crawlsieve.kafka.topics import has_controller
 
 _EVERY = 2.0
 _REQUEST_SECONDS = 3.0
@@ -70,8 +71,10 @@ class TopicWatch:
         self._ask_at = 0.0
 
     def topic_id(self) -> str:
-        """Waits for the answer. Raises Unreachable, and OperatorError if no retry mends it."""
+        """Waits for the answer; empty where nobody tells. Raises Unreachable, and OperatorError if no retry mends it."""
         try:
+            if not has_controller(self._admin, _REQUEST_SECONDS):
+                return ""
             found = self._describe().result()
         except KafkaException as failure:
             if error_of(failure).code() in _MISSING:

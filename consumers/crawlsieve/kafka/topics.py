@@ -153,15 +153,19 @@ def describe_input(config: Config, admin: AdminClient) -> InputTopic:
 
 def topic_id(admin: AdminClient, topic: str) -> str:
     """The id that a topic keeps until it is deleted; empty where the broker tells none. Raises KafkaException."""
-    if not _has_controller(admin):
+    if not has_controller(admin):
         return ""
     found = admin.describe_topics(TopicCollection([topic]), request_timeout=_SECONDS)[topic].result()
     return str(found.topic_id)
 
 
-def _has_controller(admin: AdminClient) -> bool:
-    """Whether anybody answers admin requests: nobody does on librdkafka's mock cluster, which the demo runs on."""
-    return bool(admin.list_topics(timeout=_SECONDS).controller_id >= 0)
+def has_controller(admin: AdminClient, seconds: float = _SECONDS) -> bool:
+    """Whether anybody answers admin requests; on librdkafka's mock cluster, which the demo runs on, nobody does.
+
+    Raises KafkaException without a broker.
+    """
+    listed = admin.list_topics(timeout=seconds)
+    return listed.controller_id in listed.brokers
 
 
 def _partitions(admin: AdminClient, topic: str) -> int | None:
@@ -169,8 +173,6 @@ def _partitions(admin: AdminClient, topic: str) -> int | None:
     listed = admin.list_topics(timeout=_SECONDS)
     if topic in listed.topics:
         return len(listed.topics[topic].partitions)
-    if listed.controller_id < 0:  # the mock cluster makes a topic when it is asked for by name
-        return len(admin.list_topics(topic, timeout=_SECONDS).topics[topic].partitions)
     # Asked for by name in the metadata request, it might be made by the broker, with settings that nobody chose.
     try:
         found = admin.describe_topics(TopicCollection([topic]), request_timeout=_SECONDS)[topic].result()
@@ -184,7 +186,7 @@ def _partitions(admin: AdminClient, topic: str) -> int | None:
 def _settings(admin: AdminClient, topic: str) -> dict[str, str]:
     """The topic's settings; empty where nobody tells them, or without the right to see them."""
     resource = ConfigResource(ResourceType.TOPIC, topic)
-    if not _has_controller(admin):
+    if not has_controller(admin):
         return {}
     try:
         entries = admin.describe_configs([resource], request_timeout=_SECONDS)[resource].result()
