@@ -18,8 +18,8 @@ _TEXT_BYTES = 512
 class MockCluster:
     """One mock broker on a free port of loopback, for as long as this object is open.
 
-    It keeps no transactional offsets, shows the records of aborted transactions, and answers no admin requests: good for
-    showing the flow, and for proving nothing about exactly-once.
+    It keeps no transactional offsets, shows the records of aborted transactions, and answers no admin requests: good
+    for showing the flow, and for proving nothing about exactly-once.
     """
 
     def __init__(self, topics: Mapping[str, int]) -> None:

@@ -71,7 +71,7 @@ class TopicWatch:
         self._ask_at = 0.0
 
     def topic_id(self) -> str:
-        """Waits for the answer; empty where nobody tells. Raises Unreachable, and OperatorError if no retry mends it."""
+        """Waits; empty where nobody tells. Raises Unreachable, and OperatorError if no retry mends it."""
         try:
             if not has_controller(self._admin, _REQUEST_SECONDS):
                 return ""
