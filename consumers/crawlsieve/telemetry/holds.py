@@ -41,7 +41,7 @@ _ALL = (
         "process",
         "A feed's entries do not add up to what its status record says: entries are missing or too many.",
         "drops its copy and loads the denylist anew",
-        "If it comes back: check that the denylist topic is compacted only (`crawlsieve topics`), then refresh the feed.",
+        "If it comes back: check the denylist topic's settings (`crawlsieve topics`), then refresh the feed.",
     ),
     Hold(
         "denylist-canonical-form",
@@ -73,7 +73,7 @@ _ALL = (
     ),
     Hold(
         "kafka-away",
-        "process",
+        "input",
         "Kafka does not answer.",
         "tries again without end, ever less often",
         "Check kafka.bootstrap.servers, the network and the brokers.",
@@ -118,7 +118,7 @@ _ALL = (
         "input",
         "Of the last events, more than screen.max_dead_share could not be vouched for.",
         "tries the batch again from time to time",
-        "Compare [events] with the crawler's schema; if the events are what they should be, raise screen.max_dead_share.",
+        "Compare [events] with the crawler's schema; if the events are as meant, raise screen.max_dead_share.",
     ),
     Hold(
         "gap",

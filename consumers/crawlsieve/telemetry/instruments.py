@@ -41,7 +41,7 @@ class _Instrument(Generic[Child]):
     def __init__(self, spec: Spec, parent: Child) -> None:
         DECLARED.append(spec)
         self.spec = spec
-        self._parent = parent
+        self._parent: Child = parent
         self._children: dict[tuple[str, ...], Child] = {}
 
     def _series(self, labels: dict[str, str]) -> Child:
@@ -53,7 +53,8 @@ class _Instrument(Generic[Child]):
             raise ValueError(f"{self.spec.name} has the labels {self.spec.labels}")
         child = self._children.get(values)
         if child is None:
-            child = self._children[values] = self._parent.labels(*values) if values else self._parent
+            child = self._parent.labels(*values) if values else self._parent
+            self._children[values] = child
         return child
 
     def remove(self, **labels: str) -> None:

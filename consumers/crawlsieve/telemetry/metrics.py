@@ -102,7 +102,7 @@ LAG_RETENTION_SHARE = gauge(
     "crawlsieve_lag_retention_ratio",
     labels=("topic", "partition"),
     unit="ratio",
-    meaning="Age of the oldest unscreened event as a share of the topic's retention; at 1 Kafka deletes unscreened events.",
+    meaning="Age of the lag as a share of the topic's retention; at 1 Kafka deletes events that were never screened.",
     action="Above 0.5: end the hold or add screeners now, or raise retention.ms of the input topic.",
 )
 REBALANCES = counter(
@@ -225,4 +225,4 @@ GCCollector(registry=REGISTRY)
 if __name__ == "__main__":
     from crawlsieve.telemetry.reference import page
 
-    print(page(), end="")  # noqa: T201
+    print(page(), end="")
