@@ -80,7 +80,7 @@ class Topic:
                 assert bytes.fromhex(policy.canary) in mine, offset
             assembly = assembly or Assembly(self.keys, status.denylist_id)
         if assembly is not None:
-            assembly.add(Record(*record) for record in self.records)
+            assembly.add((Record(*record) for record in self.records), judged=True)
             assembly.judge()
 
 

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from crawlsieve import _native
+from crawlsieve.kafka import wire
 from tests.kafka.fixtures import MadeConfig, Process
 from tests.kafka.reading import ends
 from tests.kafka.refreshing import feed, refresh, topic
@@ -160,9 +162,6 @@ def test_a_broker_that_goes_away_and_comes_back(
 
 
 def _covers(config: MadeConfig, first: int, last: int) -> bool:
-    from crawlsieve import _native
-    from crawlsieve.kafka import wire
-
     state = topic(config)
     status = state.status("f")
     sealer = _native.Sealer(state.keys, status.denylist_id, "f", wire.own("denylist-entry").id)

@@ -13,9 +13,8 @@ import httpx
 import pytest
 import zstandard
 
-from crawlsieve.errors import ConfigError
 from crawlsieve.refresh.checkpoint import Checkpoint
-from crawlsieve.refresh.fetch import check_source, connect, open_source
+from crawlsieve.refresh.fetch import connect, open_source
 from crawlsieve.refresh.refusal import Refused, Unavailable
 
 BODY = b"".join(b"https://example.com/%d\n" % n for n in range(20_000))
@@ -277,22 +276,3 @@ def test_a_file_that_changes_while_it_is_read_is_refused(client: httpx.Client, t
         with pytest.raises(Unavailable) as caught:
             list(opened.chunks)
     assert caught.value.reason == "changed"
-
-
-@pytest.mark.parametrize(
-    ("source", "word"),
-    [
-        ("s3://bucket/list?hush", "s3://"),
-        ("gs://bucket/list", "gs://"),
-        ("https://user:hush@host/", "credentials_file"),
-        ("https:///list", "host"),
-        ("http://[hush/", "URL"),
-    ],
-)
-def test_sources_that_can_never_be_read(source: str, word: str) -> None:
-    with pytest.raises(ConfigError, match=r"feeds\.f\.source") as caught:
-        check_source("f", source)
-    assert word in str(caught.value)
-    assert "hush" not in str(caught.value)
-    for fine in ("list.txt", "/etc/list", "file:///etc/list", "https://host/list?token=x"):
-        check_source("f", fine)

@@ -77,4 +77,5 @@ def _suffixes() -> PublicSuffixList:
 
 
 def _is_public(host: str) -> bool:
-    return bool(_suffixes().is_public(host))
+    # An IPv6 address has no dots, and would pass for an unknown top-level domain.
+    return not host.startswith("[") and bool(_suffixes().is_public(host))

@@ -11,7 +11,6 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
-from crawlsieve.errors import ConfigError
 from crawlsieve.refresh import web
 from crawlsieve.refresh.checkpoint import Checkpoint
 from crawlsieve.refresh.refusal import Refused, Unavailable
@@ -44,25 +43,6 @@ class Source:
     """The list without compression. Raises Refused or Unavailable when it can't be read to its end."""
     checkpoint: Checkpoint
     """Valid once `chunks` is exhausted."""
-
-
-def check_source(feed: str, source: str) -> None:
-    """Raises ConfigError for a source that no refresh of this feed could ever read."""
-    scheme = _scheme(source)
-    if scheme in ("http", "https"):
-        try:
-            urlsplit(source)  # stricter than httpx about brackets
-            url = httpx.URL(source)
-        except (ValueError, httpx.InvalidURL):
-            raise ConfigError(f"feeds.{feed}.source: not a valid URL") from None
-        if not url.host:
-            raise ConfigError(f"feeds.{feed}.source: the URL names no host")
-        if url.userinfo:
-            raise ConfigError(f"feeds.{feed}.source: user and password belong in credentials_file, not in the URL")
-    elif scheme not in ("", "file"):
-        raise ConfigError(
-            f"feeds.{feed}.source: {scheme}:// is not read by this release: use a path, or http(s) with a presigned URL"
-        )
 
 
 def connect(timeout: float = 60.0) -> httpx.Client:

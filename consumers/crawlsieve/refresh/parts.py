@@ -140,11 +140,12 @@ class _Writing:
     @property
     def full(self) -> bool:
         """Whether only the status record may follow. Room is kept for it and for an old test entry's removal."""
-        limits = self.desk.limits
-        return (
-            self._part.records >= limits.records - 2
+        limits, records = self.desk.limits, self._part.records
+        # However small the limits are, each part must get on.
+        return records > 0 and (
+            records >= limits.records - 2
             or time.monotonic() - self._part.began >= limits.time.total_seconds()
-            or (self._part.records > 0 and self.desk.stop.is_set())
+            or self.desk.stop.is_set()
         )
 
     def add(self, key: bytes, value: bytes, old: bytes | None) -> None:

@@ -16,7 +16,7 @@ from crawlsieve.kafka import failures
 from crawlsieve.refresh import preview
 from crawlsieve.refresh.checkpoint import CheckpointSeal
 from crawlsieve.refresh.feed import Feed
-from crawlsieve.refresh.fetch import check_source, connect
+from crawlsieve.refresh.fetch import connect
 from crawlsieve.refresh.leader import Membership
 from crawlsieve.refresh.parts import Limits
 from crawlsieve.refresh.publisher import Fenced, PartLost, Publisher
@@ -69,8 +69,6 @@ def run(
 
 def _chosen(config: Config, only: str | None) -> Mapping[str, Feed]:
     feeds = {name: Feed(name, settings) for name, settings in config.feeds.items()}
-    for feed in feeds.values():
-        check_source(feed.name, feed.settings.source)
     if only is None:
         return feeds
     if only not in feeds:
