@@ -19,6 +19,8 @@ _LISTED_HOSTS = 3
 _MOST_ON_A_HOST = 30
 # Feeds of the demo, and how its rows fall on them: of every so many rows, the one at this place is listed.
 PAGES, HOSTS, MD5, SHA256, PDQ, ALLOWED = ("pages", "hosts", "md5-list", "sha256-list", "pdq-list", "allowed")
+FEEDS = (PAGES, HOSTS, MD5, SHA256, PDQ)
+"""The feeds that quarantine."""
 _LISTED = {PAGES: (50, 7), MD5: (100, 13), SHA256: (100, 27), PDQ: (100, 41)}
 
 

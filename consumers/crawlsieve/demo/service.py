@@ -1,18 +1,21 @@
 """The `demo` verb: refresher, screener and publisher as they always run, on an embedded broker, in one process."""
 
 import secrets
+import signal
 import tempfile
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import structlog
 from rich.console import Console
 
 from crawlsieve.audit import reading
 from crawlsieve.audit.chain import audit
-from crawlsieve.config import Config
+from crawlsieve.config import Config, LogSettings
 from crawlsieve.demo import crawl, readback, show
 from crawlsieve.demo.cluster import MockCluster
 from crawlsieve.demo.stage import Stage
@@ -20,7 +23,7 @@ from crawlsieve.errors import OperatorError
 from crawlsieve.events.publish import Publisher
 from crawlsieve.refresh import service as refresh
 from crawlsieve.screen import service as screen
-from crawlsieve.telemetry import metrics
+from crawlsieve.telemetry import log, metrics
 from crawlsieve.telemetry.health import Health
 from crawlsieve.telemetry.instruments import REGISTRY
 from crawlsieve.telemetry.server import serve
@@ -34,6 +37,7 @@ _TOPICS = {
     "crawl.receipts": 1,
     "denylist": 1,
 }
+_LOG_LINES = 20
 _CHUNK = 25
 _CHUNK_SECONDS = 0.05
 _CHANGE_AT = 0.4
@@ -65,12 +69,37 @@ class _Worker:
 def run(keep: bool) -> int:
     """Runs the demo; returns 0 if every event is accounted for, 1 if not. keep: leaves it running until Ctrl-C."""
     console = Console()
-    with tempfile.TemporaryDirectory(prefix="crawlsieve-demo-") as folder:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the folder goes, whatever ends the demo
+    with (
+        tempfile.TemporaryDirectory(prefix="crawlsieve-demo-") as folder,
+        _logging_to(Path(folder) / "log") as log_file,
+    ):
         try:
-            return _Demo(console, Path(folder)).run(keep=keep)
+            code = _Demo(console, Path(folder)).run(keep=keep)
         except KeyboardInterrupt:
             console.print("stopped")
             return 130
+        except BaseException:
+            _show_end_of(log_file, console)
+            raise
+        if code:
+            _show_end_of(log_file, console)
+        return code
+
+
+@contextmanager
+def _logging_to(file: Path) -> Iterator[Path]:
+    """Log lines go where they don't tear the display."""
+    with file.open("w", buffering=1) as lines:
+        log.configure(LogSettings(format="json"))
+        structlog.configure(logger_factory=structlog.WriteLoggerFactory(lines))
+        yield file
+
+
+def _show_end_of(log_file: Path, console: Console) -> None:
+    console.print("The end of its log:", style="bold")
+    for line in log_file.read_text().splitlines()[-_LOG_LINES:]:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 class _Demo:
@@ -100,7 +129,7 @@ class _Demo:
             code = self._account()
             for name, server in servers.items():
                 self._console.print(f"/metrics of {name} was served at {server.url}/metrics", highlight=False)
-            self._console.print(_HONESTY, style="dim")
+            self._console.print(_HONESTY, style="dim", soft_wrap=True)
             if keep:
                 self._wait_for_ctrl_c(servers["screen"].url)
             return code
@@ -182,6 +211,7 @@ class _Demo:
     def _wait_for_ctrl_c(self, url: str) -> None:
         self._console.print(f"Kept running, until Ctrl-C. Kafka: {self._cluster.bootstrap}", highlight=False)
         self._console.print(f"Configuration and lists: {self._stage.config_file}", highlight=False)
+        self._console.print(f"Log: {self._stage.folder / 'log'}", highlight=False)
         self._console.print(f"Look at {url}/metrics, {url}/ready and {url}/live.", highlight=False)
         self._console.print("Change a list there: its effect on what you publish is seen within a second or two.")
         try:

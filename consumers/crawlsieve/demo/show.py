@@ -41,12 +41,13 @@ def live(console: Console, look: Callable[[], Progress]) -> Iterator[Callable[[]
             yield lambda: view.update(_table(look()))
             view.update(_table(look()))
         return
-    last = [0.0, ""]
+    shown, step = 0.0, ""
 
     def line() -> None:
+        nonlocal shown, step
         now = look()
-        if now.step != last[1] or time.monotonic() - float(last[0]) > _LINE_EVERY_SECONDS:
-            last[:] = [time.monotonic(), now.step]
+        if now.step != step or time.monotonic() - shown > _LINE_EVERY_SECONDS:
+            shown, step = time.monotonic(), now.step
             console.print(
                 f"{now.step}: published {now.published}, screened {now.screened}, clean {now.clean}, "
                 f"quarantined {now.quarantined}, dead {now.dead}, denylist version {now.version}"
@@ -97,4 +98,6 @@ def ledger(console: Console, found: Ledger, report: Report) -> None:
         console.print(f"audit: {finding.kind}: {finding.where}: {finding.text}", style="red", highlight=False)
     if not found.faults and not report.findings:
         total = f"{found.read:,} = {found.clean:,} + {found.quarantined:,} + {found.dead:,}"
-        console.print(f"Reconciled, event by event: {total}; the receipts' chain is whole.", style="green")
+        console.print(
+            f"Reconciled, event by event: {total}; the receipts' chain is whole.", style="green", soft_wrap=True
+        )
