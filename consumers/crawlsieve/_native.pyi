@@ -114,17 +114,17 @@ class Screened:
     codes: bytes
     """One byte an event: 0 clean, 1 quarantined, 2 dead."""
     quarantined: list[tuple[int, str | None, list[Reason]]]
-    """(position, event id or None if unreadable, reasons: at least one, the nearest per feed and signal)."""
+    """(position, event id or None if unreadable, reasons: at least one, the nearest per feed, signal and category)."""
     dead: list[tuple[int, str, str | None]]
     """(position, reason, mapped path or None)."""
     checked: dict[str, int]
     """Values checked, by signal."""
     matched: dict[tuple[str, str, str], int]
-    """Matches that quarantine, by (feed, signal, category)."""
+    """Events that a feed's entries quarantine, by (feed, signal, category); each event counts once."""
     cancelled: dict[tuple[str, str], int]
-    """Matches that allow entries cancelled, by (feed, signal)."""
+    """Events of which allow entries cancelled a match of the feed, by (feed, signal); each event counts once."""
     observed: dict[tuple[str, str], int]
-    """Matches of observing feeds, by (feed, signal)."""
+    """Events that an observing feed's entries match, by (feed, signal); each event counts once."""
 
 class Snapshot:
     """One immutable state of the denylist."""

@@ -60,7 +60,10 @@ pub struct Digest {
 
 impl Digest {
     fn new(bytes: &[u8]) -> Self {
-        let mut digest = Self { bytes: [0; MAX_LEN], len: bytes.len() };
+        let mut digest = Self {
+            bytes: [0; MAX_LEN],
+            len: bytes.len(),
+        };
         digest.bytes[..bytes.len()].copy_from_slice(bytes);
         digest
     }
@@ -78,7 +81,12 @@ impl Digest {
 ///
 /// # Errors
 /// [`Fault`]. `signal` must have a digest length, else every value is of the wrong length.
-pub fn read(signal: Signal, encoding: Encoding, value: &[u8], is_text: bool) -> Result<Digest, Fault> {
+pub fn read(
+    signal: Signal,
+    encoding: Encoding,
+    value: &[u8],
+    is_text: bool,
+) -> Result<Digest, Fault> {
     let len = signal.digest_len().ok_or(Fault::Length)?;
     match encoding {
         Encoding::Bytes => exact(value, len),
@@ -99,7 +107,11 @@ pub fn read(signal: Signal, encoding: Encoding, value: &[u8], is_text: bool) -> 
 }
 
 fn exact(value: &[u8], len: usize) -> Result<Digest, Fault> {
-    if value.len() == len { Ok(Digest::new(value)) } else { Err(Fault::Length) }
+    if value.len() == len {
+        Ok(Digest::new(value))
+    } else {
+        Err(Fault::Length)
+    }
 }
 
 const NOT_HEX: u8 = 0xff;
@@ -117,18 +129,34 @@ pub(crate) const HEX_DIGIT: [u8; 256] = {
 
 fn hex(text: &[u8], len: usize) -> Result<Digest, Fault> {
     if text.len() != 2 * len {
-        let odd = !text.len().is_multiple_of(2);
-        let bad = text.iter().any(|&digit| HEX_DIGIT[usize::from(digit)] == NOT_HEX);
-        return Err(if odd || bad { Fault::Hex } else { Fault::Length });
+        let odd = text.len() & 1 == 1;
+        let bad = text
+            .iter()
+            .any(|&digit| HEX_DIGIT[usize::from(digit)] == NOT_HEX);
+        return Err(if odd || bad {
+            Fault::Hex
+        } else {
+            Fault::Length
+        });
     }
-    let mut digest = Digest { bytes: [0; MAX_LEN], len };
+    let mut digest = Digest {
+        bytes: [0; MAX_LEN],
+        len,
+    };
     let mut all = 0;
     for (byte, pair) in digest.bytes.iter_mut().zip(text.chunks_exact(2)) {
-        let (high, low) = (HEX_DIGIT[usize::from(pair[0])], HEX_DIGIT[usize::from(pair[1])]);
+        let (high, low) = (
+            HEX_DIGIT[usize::from(pair[0])],
+            HEX_DIGIT[usize::from(pair[1])],
+        );
         all |= high | low;
         *byte = high << 4 | low & 0xf;
     }
-    if all & 0xf0 == 0 { Ok(digest) } else { Err(Fault::Hex) }
+    if all & 0xf0 == 0 {
+        Ok(digest)
+    } else {
+        Err(Fault::Hex)
+    }
 }
 
 fn base64(text: &[u8], len: usize) -> Result<Digest, Fault> {
@@ -136,7 +164,11 @@ fn base64(text: &[u8], len: usize) -> Result<Digest, Fault> {
     const MAX_TEXT: usize = MAX_LEN.div_ceil(3) * 4;
     let known = |c: &u8| c.is_ascii_alphanumeric() || b"+/-_=".contains(c);
     if text.len() > MAX_TEXT {
-        return Err(if text.iter().all(known) { Fault::Length } else { Fault::Base64 });
+        return Err(if text.iter().all(known) {
+            Fault::Length
+        } else {
+            Fault::Base64
+        });
     }
     let mut standard = [0; MAX_TEXT];
     for (to, &from) in standard.iter_mut().zip(text) {
@@ -147,9 +179,15 @@ fn base64(text: &[u8], len: usize) -> Result<Digest, Fault> {
         };
     }
     let standard = &standard[..text.len()];
-    let engine = if standard.ends_with(b"=") { &STANDARD } else { &STANDARD_NO_PAD };
+    let engine = if standard.ends_with(b"=") {
+        &STANDARD
+    } else {
+        &STANDARD_NO_PAD
+    };
     let mut decoded = [0; MAX_TEXT];
-    let found = engine.decode_slice(standard, &mut decoded).map_err(|_| Fault::Base64)?;
+    let found = engine
+        .decode_slice(standard, &mut decoded)
+        .map_err(|_| Fault::Base64)?;
     exact(&decoded[..found], len)
 }
 
@@ -183,11 +221,26 @@ mod tests {
     fn faults_are_told_apart() {
         let zeros = "0".repeat(32);
         assert_eq!(auto(Signal::Md5, &zeros[1..]), Err(Fault::Length));
-        assert_eq!(auto(Signal::Md5, &zeros.replacen('0', "g", 1)), Err(Fault::Hex));
-        assert_eq!(auto(Signal::Md5, "8PHy8/T19vf4+fr7/P3+/w=!"), Err(Fault::Base64));
-        assert_eq!(auto(Signal::Md5, "8PHy8/T19vf4+fr7/P3+/x=="), Err(Fault::Base64), "bits beyond the last byte");
-        assert_eq!(auto(Signal::Md5, &zeros[16..]), Err(Fault::Length), "sixteen characters are no raw bytes");
-        let of = |encoding, text: &str| read(Signal::Md5, encoding, text.as_bytes(), true).map(|_| ());
+        assert_eq!(
+            auto(Signal::Md5, &zeros.replacen('0', "g", 1)),
+            Err(Fault::Hex)
+        );
+        assert_eq!(
+            auto(Signal::Md5, "8PHy8/T19vf4+fr7/P3+/w=!"),
+            Err(Fault::Base64)
+        );
+        assert_eq!(
+            auto(Signal::Md5, "8PHy8/T19vf4+fr7/P3+/x=="),
+            Err(Fault::Base64),
+            "bits beyond the last byte"
+        );
+        assert_eq!(
+            auto(Signal::Md5, &zeros[16..]),
+            Err(Fault::Length),
+            "sixteen characters are no raw bytes"
+        );
+        let of =
+            |encoding, text: &str| read(Signal::Md5, encoding, text.as_bytes(), true).map(|_| ());
         assert_eq!(of(Encoding::Hex, "00"), Err(Fault::Length));
         assert_eq!(of(Encoding::Hex, "000"), Err(Fault::Hex));
         assert_eq!(of(Encoding::Base64, "AAAA"), Err(Fault::Length));

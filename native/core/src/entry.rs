@@ -1,9 +1,10 @@
 //! Denylist records: a listed value, sealed; and back, checked.
 //!
-//! Kafka key, 42 bytes: 0x01; the signal's code in the low four bits and the width's in the high four; the feed's tag
-//! (8); the keyed value (16); the keyed record id (16, zeros for none).
+//! Kafka key, 42 bytes: 0x01; the signal's code; the feed's tag (8); the keyed value (16); the keyed record id (16,
+//! zeros for none).
 //!
-//! Kafka value: 0x00, the schema id (4, big-endian), and an Avro datum of `schemas/4-denylist-entry.avsc`.
+//! Kafka value: 0x00, the schema id (4, big-endian), and an Avro datum of `schemas/4-denylist-entry.avsc`. Its `sealed`
+//! is a perceptual value's ciphertext, a URL entry's width (one byte), and else empty.
 
 use std::fmt;
 
@@ -31,7 +32,6 @@ pub type Code = [u8; 32];
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Key {
     pub signal: Signal,
-    pub width: Width,
     pub feed: FeedTag,
     pub value: u128,
     pub record: Hash,
@@ -42,7 +42,7 @@ impl Key {
     pub fn encode(&self) -> [u8; KEY_LEN] {
         let mut key = [0; KEY_LEN];
         key[0] = KEY_KIND;
-        key[1] = self.signal.code() | self.width.code() << 4;
+        key[1] = self.signal.code();
         key[2..10].copy_from_slice(&self.feed);
         key[10..26].copy_from_slice(&self.value.to_be_bytes());
         key[26..].copy_from_slice(&self.record);
@@ -50,17 +50,14 @@ impl Key {
     }
 
     /// # Errors
-    /// [`Damaged`], also for a signal or width that this version doesn't know.
+    /// [`Damaged`], also for a signal that this version doesn't know.
     pub fn decode(key: &[u8]) -> Result<Self, Damaged> {
         let key: &[u8; KEY_LEN] = key.try_into().map_err(|_| Damaged::Key)?;
-        let signal = Signal::from_code(key[1] & 15).filter(|_| key[0] == KEY_KIND).ok_or(Damaged::Key)?;
-        let width = Width::from_code(key[1] >> 4).ok_or(Damaged::Key)?;
-        if (width == Width::None) == (signal == Signal::Url) {
-            return Err(Damaged::Key);
-        }
+        let signal = Signal::from_code(key[1])
+            .filter(|_| key[0] == KEY_KIND)
+            .ok_or(Damaged::Key)?;
         Ok(Self {
             signal,
-            width,
             feed: std::array::from_fn(|i| key[2 + i]),
             value: u128::from_be_bytes(std::array::from_fn(|i| key[10 + i])),
             record: std::array::from_fn(|i| key[26 + i]),
@@ -78,6 +75,7 @@ impl Key {
 pub struct Entry<'a> {
     pub key: Key,
     pub category: &'a str,
+    pub width: Width,
     /// For perceptual signals.
     pub code: Option<Code>,
 }
@@ -114,7 +112,10 @@ pub struct Codec {
 impl Codec {
     #[must_use]
     pub fn new(keys: std::sync::Arc<Keys>, denylist_id: &[u8]) -> Self {
-        Self { keys, denylist_id: denylist_id.to_vec() }
+        Self {
+            keys,
+            denylist_id: denylist_id.to_vec(),
+        }
     }
 
     #[must_use]
@@ -124,7 +125,9 @@ impl Codec {
 
     /// The authentication of an entry: every part but the last with its length before it, so that none can move.
     fn mac(&self, key: &[u8; KEY_LEN], category: &str, sealed: &[u8]) -> Hash {
-        let mut message = Vec::with_capacity(self.denylist_id.len() + KEY_LEN + category.len() + sealed.len() + 16);
+        let mut message = Vec::with_capacity(
+            self.denylist_id.len() + KEY_LEN + category.len() + sealed.len() + 16,
+        );
         for part in [&self.denylist_id[..], key, category.as_bytes()] {
             message.extend_from_slice(&(part.len() as u64).to_be_bytes());
             message.extend_from_slice(part);
@@ -133,16 +136,27 @@ impl Codec {
         self.keys.entry_mac(&message)
     }
 
-    /// The Kafka value of an entry. `code`: the raw value of a perceptual signal, else empty.
+    /// The Kafka value of an entry. `code`: the raw value of a perceptual signal, else ignored.
     #[must_use]
-    pub fn seal(&self, key: &Key, code: &[u8], category: &str, schema_id: u32) -> Vec<u8> {
-        let sealed = if code.is_empty() {
-            Vec::new()
-        } else {
-            let sealed = self.keys.perceptual().encrypt([&self.denylist_id[..], &key.feed], code);
-            sealed.expect("AES-SIV takes up to 126 headers")
+    pub fn seal(
+        &self,
+        key: &Key,
+        width: Width,
+        code: &[u8],
+        category: &str,
+        schema_id: u32,
+    ) -> Vec<u8> {
+        let sealed = match key.signal {
+            Signal::Url => vec![width.code()],
+            signal if signal.is_perceptual() => {
+                let headers = [&self.denylist_id[..], &key.feed];
+                let sealed = self.keys.perceptual().encrypt(headers, code);
+                sealed.expect("AES-SIV takes up to 126 headers")
+            }
+            _ => Vec::new(),
         };
-        let mut value = Vec::with_capacity(HEADER_LEN + category.len() + sealed.len() + MAC_LEN + 4);
+        let mut value =
+            Vec::with_capacity(HEADER_LEN + category.len() + sealed.len() + MAC_LEN + 4);
         value.push(0);
         value.extend_from_slice(&schema_id.to_be_bytes());
         append_blob(category.as_bytes(), &mut value);
@@ -157,33 +171,63 @@ impl Codec {
     /// [`Damaged`].
     pub fn open<'a>(&self, key: &[u8], value: &'a [u8]) -> Result<Entry<'a>, Damaged> {
         let decoded = Key::decode(key)?;
-        let mut rest = value.get(HEADER_LEN..).filter(|_| value[0] == 0).ok_or(Damaged::Value)?;
+        let mut rest = value
+            .get(HEADER_LEN..)
+            .filter(|_| value[0] == 0)
+            .ok_or(Damaged::Value)?;
         let category = std::str::from_utf8(take_blob(&mut rest)?).map_err(|_| Damaged::Value)?;
         let sealed = take_blob(&mut rest)?;
         let mac: [u8; MAC_LEN] = rest.try_into().map_err(|_| Damaged::Value)?;
         // Compared as numbers and as a whole: the time tells nothing of how many bytes are right.
-        if u128::from_be_bytes(mac) != u128::from_be_bytes(self.mac(&decoded.encode(), category, sealed)) {
+        if u128::from_be_bytes(mac)
+            != u128::from_be_bytes(self.mac(&decoded.encode(), category, sealed))
+        {
             return Err(Damaged::Mac);
         }
-        Ok(Entry { key: decoded, category, code: self.open_code(&decoded, sealed)? })
+        let (width, code) = match decoded.signal {
+            Signal::Url => (open_width(sealed)?, None),
+            signal if signal.is_perceptual() => {
+                (Width::None, Some(self.open_code(&decoded, sealed)?))
+            }
+            _ if sealed.is_empty() => (Width::None, None),
+            _ => return Err(Damaged::Sealed),
+        };
+        Ok(Entry {
+            key: decoded,
+            category,
+            width,
+            code,
+        })
     }
 
-    fn open_code(&self, key: &Key, sealed: &[u8]) -> Result<Option<Code>, Damaged> {
-        if !key.signal.is_perceptual() {
-            return if sealed.is_empty() { Ok(None) } else { Err(Damaged::Sealed) };
-        }
+    fn open_code(&self, key: &Key, sealed: &[u8]) -> Result<Code, Damaged> {
         if Some(sealed.len()) != key.signal.digest_len().map(|len| len + SIV_LEN) {
             return Err(Damaged::Sealed);
         }
-        let opened = self.keys.perceptual().decrypt([&self.denylist_id[..], &key.feed], sealed);
+        let opened = self
+            .keys
+            .perceptual()
+            .decrypt([&self.denylist_id[..], &key.feed], sealed);
         let opened = opened.map_err(|_| Damaged::Sealed)?;
-        if self.keys.value(key.signal, Width::None, &opened, &mut Vec::new()) != key.value {
+        if self
+            .keys
+            .value(key.signal, Width::None, &opened, &mut Vec::new())
+            != key.value
+        {
             return Err(Damaged::Sealed);
         }
         let mut code = [0; 32];
         code[..opened.len()].copy_from_slice(&opened);
-        Ok(Some(code))
+        Ok(code)
     }
+}
+
+fn open_width(sealed: &[u8]) -> Result<Width, Damaged> {
+    match *sealed {
+        [code] => Width::from_code(code).filter(|width| *width != Width::None),
+        _ => None,
+    }
+    .ok_or(Damaged::Sealed)
 }
 
 /// Turns one feed's listed values into denylist records.
@@ -199,7 +243,13 @@ impl Sealer {
     #[must_use]
     pub fn new(codec: Codec, feed: &str, schema_id: u32) -> Self {
         let feed = codec.keys.feed_tag(feed);
-        Self { codec, feed, schema_id, canonical: Canonical::default(), scratch: Vec::new() }
+        Self {
+            codec,
+            feed,
+            schema_id,
+            canonical: Canonical::default(),
+            scratch: Vec::new(),
+        }
     }
 
     #[must_use]
@@ -221,25 +271,30 @@ impl Sealer {
         record_id: Option<&str>,
     ) -> Result<([u8; KEY_LEN], Vec<u8>), &'static str> {
         let read;
-        let (value, code) = if signal == Signal::Url {
-            let found = listed_expression(value, width, &mut self.canonical).map_err(|fault| fault.reason())?;
-            (found, &[][..])
+        let value = if signal == Signal::Url {
+            listed_expression(value, width, &mut self.canonical).map_err(|fault| fault.reason())?
         } else {
-            read = digest::read(signal, Encoding::Auto, value, is_text).map_err(digest::Fault::reason)?;
-            let value = read.as_slice();
-            if let Some(reason) = matches_too_much(signal, value) {
+            read = digest::read(signal, Encoding::Auto, value, is_text)
+                .map_err(digest::Fault::reason)?;
+            if let Some(reason) = matches_too_much(signal, read.as_slice()) {
                 return Err(reason);
             }
-            (value, if signal.is_perceptual() { value } else { &[] })
+            read.as_slice()
         };
         let key = Key {
             signal,
-            width,
             feed: self.feed,
-            value: self.codec.keys.value(signal, width, value, &mut self.scratch),
+            value: self
+                .codec
+                .keys
+                .value(signal, width, value, &mut self.scratch),
             record: self.codec.keys.record_id(self.feed, record_id),
         };
-        Ok((key.encode(), self.codec.seal(&key, code, category, self.schema_id)))
+        Ok((
+            key.encode(),
+            self.codec
+                .seal(&key, width, value, category, self.schema_id),
+        ))
     }
 }
 
@@ -280,14 +335,20 @@ fn append_blob(blob: &[u8], to: &mut Vec<u8>) {
 fn take_blob<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], Damaged> {
     let mut zigzag = 0_u64;
     for shift in (0..).step_by(7) {
-        let (&byte, tail) = rest.split_first().filter(|_| shift < 35).ok_or(Damaged::Value)?;
+        let (&byte, tail) = rest
+            .split_first()
+            .filter(|_| shift < 35)
+            .ok_or(Damaged::Value)?;
         *rest = tail;
         zigzag |= u64::from(byte & 0x7f) << shift;
         if byte & 0x80 == 0 {
             break;
         }
     }
-    let len = usize::try_from(zigzag >> 1).ok().filter(|_| zigzag & 1 == 0).ok_or(Damaged::Value)?;
+    let len = usize::try_from(zigzag >> 1)
+        .ok()
+        .filter(|_| zigzag & 1 == 0)
+        .ok_or(Damaged::Value)?;
     let (blob, tail) = rest.split_at_checked(len).ok_or(Damaged::Value)?;
     *rest = tail;
     Ok(blob)
@@ -301,7 +362,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn sealer(secret: u8, id: u8, feed: &str) -> Sealer {
-        Sealer::new(Codec::new(Arc::new(Keys::derive(&[secret; 32]).unwrap()), &[id; 16]), feed, 4)
+        Sealer::new(
+            Codec::new(Arc::new(Keys::derive(&[secret; 32]).unwrap()), &[id; 16]),
+            feed,
+            4,
+        )
     }
 
     #[test]
@@ -314,10 +379,18 @@ mod tests {
             (Signal::Pdq, Width::None, &pdq, Some(&pdq[..])),
             (Signal::Phash, Width::None, &pdq[..8], Some(&pdq[..8])),
         ] {
-            let (key, sealed) = sealer.seal(signal, width, value, false, "csam", Some("record 1")).unwrap();
-            assert!(!sealed.windows(8).any(|window| window == &value[..8]), "nothing is stored as it is");
+            let (key, sealed) = sealer
+                .seal(signal, width, value, false, "csam", Some("record 1"))
+                .unwrap();
+            assert!(
+                !sealed.windows(8).any(|window| window == &value[..8]),
+                "nothing is stored as it is"
+            );
             let entry = sealer.codec().open(&key, &sealed).unwrap();
-            assert_eq!((entry.key.signal, entry.key.width, entry.category), (signal, width, "csam"));
+            assert_eq!(
+                (entry.key.signal, entry.width, entry.category),
+                (signal, width, "csam")
+            );
             assert_eq!(entry.code.as_ref().map(|code| &code[..value.len()]), code);
             assert_eq!(entry.key.encode(), key);
         }
@@ -326,12 +399,22 @@ mod tests {
     #[test]
     fn another_denylist_feed_or_secret_does_not_open_it() {
         let value: Vec<u8> = (1..9).collect();
-        let seal = |mut sealer: Sealer| sealer.seal(Signal::Phash, Width::None, &value, false, "c", None).unwrap();
+        let seal = |mut sealer: Sealer| {
+            sealer
+                .seal(Signal::Phash, Width::None, &value, false, "c", None)
+                .unwrap()
+        };
         let (key, sealed) = seal(sealer(1, 2, "feed"));
         let codec = sealer(1, 2, "feed").codec().clone();
         assert!(codec.open(&key, &sealed).is_ok());
-        assert_eq!(sealer(3, 2, "feed").codec().open(&key, &sealed).err(), Some(Damaged::Mac));
-        assert_eq!(sealer(1, 3, "feed").codec().open(&key, &sealed).err(), Some(Damaged::Mac));
+        assert_eq!(
+            sealer(3, 2, "feed").codec().open(&key, &sealed).err(),
+            Some(Damaged::Mac)
+        );
+        assert_eq!(
+            sealer(1, 3, "feed").codec().open(&key, &sealed).err(),
+            Some(Damaged::Mac)
+        );
         let (other, _) = seal(sealer(1, 2, "other"));
         assert_eq!(codec.open(&other, &sealed).err(), Some(Damaged::Mac));
     }
@@ -339,11 +422,21 @@ mod tests {
     #[test]
     fn what_would_match_everything_is_set_aside() {
         let mut sealer = sealer(1, 2, "feed");
-        let mut seal = |signal, value: &[u8]| sealer.seal(signal, Width::None, value, false, "c", None).err();
+        let mut seal = |signal, value: &[u8]| {
+            sealer
+                .seal(signal, Width::None, value, false, "c", None)
+                .err()
+        };
         assert_eq!(seal(Signal::Md5, &[0; 16]), Some("zero"));
-        assert_eq!(seal(Signal::Md5, b"d41d8cd98f00b204e9800998ecf8427e"), Some("empty-file"));
+        assert_eq!(
+            seal(Signal::Md5, b"d41d8cd98f00b204e9800998ecf8427e"),
+            Some("empty-file")
+        );
         assert_eq!(seal(Signal::Pdq, &[255; 32]), Some("flat"));
-        assert_eq!(seal(Signal::Phash, &[0x80, 0, 0, 0, 0, 0, 0, 1]), Some("flat"));
+        assert_eq!(
+            seal(Signal::Phash, &[0x80, 0, 0, 0, 0, 0, 0, 1]),
+            Some("flat")
+        );
         assert_eq!(seal(Signal::Phash, &[0x80, 0, 0, 0, 0, 0, 0, 3]), None);
     }
 

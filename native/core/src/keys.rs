@@ -111,7 +111,11 @@ impl Keys {
     /// Hides a partner's record id; [`NO_RECORD_ID`] for none.
     #[must_use]
     pub fn record_id(&self, feed: FeedTag, record_id: Option<&str>) -> Hash {
-        record_id.map_or(NO_RECORD_ID, |id| self.record_id.hash(&[&feed[..], id.as_bytes()].concat()).as_bytes())
+        record_id.map_or(NO_RECORD_ID, |id| {
+            self.record_id
+                .hash(&[&feed[..], id.as_bytes()].concat())
+                .as_bytes()
+        })
     }
 
     #[must_use]
@@ -124,7 +128,8 @@ impl Keys {
 fn expand<const N: usize>(hkdf: &Hkdf<Sha256>, purpose: &str) -> [u8; N] {
     let mut key = [0; N];
     let info = format!("crawlsieve denylist 1: {purpose}");
-    hkdf.expand(info.as_bytes(), &mut key).expect("HKDF-SHA-256 gives up to 8,160 bytes");
+    hkdf.expand(info.as_bytes(), &mut key)
+        .expect("HKDF-SHA-256 gives up to 8,160 bytes");
     key
 }
 
@@ -137,7 +142,10 @@ mod tests {
     use super::*;
 
     fn hex(text: &str) -> Vec<u8> {
-        (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
+        (0..text.len())
+            .step_by(2)
+            .map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap())
+            .collect()
     }
 
     #[test]
@@ -160,18 +168,25 @@ mod tests {
         let hkdf = Hkdf::<Sha256>::new(None, &[0x0b; 22]);
         let mut okm = [0; 42];
         hkdf.expand(&[], &mut okm).unwrap();
-        let expected = "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8";
+        let expected =
+            "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8";
         assert_eq!(okm.to_vec(), hex(expected));
     }
 
     #[test]
     fn aes_siv_as_in_rfc_5297_a1() {
         use aes_siv::siv::Aes128Siv;
-        let key: [u8; 32] =
-            hex("fffefdfcfbfaf9f8f7f6f5f4f3f2f1f0f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff").try_into().unwrap();
+        let key: [u8; 32] = hex("fffefdfcfbfaf9f8f7f6f5f4f3f2f1f0f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff")
+            .try_into()
+            .unwrap();
         let header = hex("101112131415161718191a1b1c1d1e1f2021222324252627");
-        let sealed = Aes128Siv::new(&key.into()).encrypt([&header], &hex("112233445566778899aabbccddee")).unwrap();
-        assert_eq!(sealed, hex("85632d07c6e8f37f950acd320a2ecc9340c02b9690c4dc04daef7f6afe5c"));
+        let sealed = Aes128Siv::new(&key.into())
+            .encrypt([&header], &hex("112233445566778899aabbccddee"))
+            .unwrap();
+        assert_eq!(
+            sealed,
+            hex("85632d07c6e8f37f950acd320a2ecc9340c02b9690c4dc04daef7f6afe5c")
+        );
     }
 
     #[test]
@@ -200,8 +215,17 @@ mod tests {
         let keys = Keys::derive(&[7; 32]).unwrap();
         let mut scratch = Vec::new();
         let page = keys.value(Signal::Url, Width::Page, b"a/", &mut scratch);
-        assert_ne!(page, keys.value(Signal::Url, Width::Exact, b"a/", &mut scratch));
-        assert_ne!(page, keys.value(Signal::Md5, Width::Page, b"a/", &mut scratch));
-        assert_eq!(page, keys.value(Signal::Url, Width::Page, b"a/", &mut scratch));
+        assert_ne!(
+            page,
+            keys.value(Signal::Url, Width::Exact, b"a/", &mut scratch)
+        );
+        assert_ne!(
+            page,
+            keys.value(Signal::Md5, Width::Page, b"a/", &mut scratch)
+        );
+        assert_eq!(
+            page,
+            keys.value(Signal::Url, Width::Page, b"a/", &mut scratch)
+        );
     }
 }

@@ -1,6 +1,5 @@
 //! Counts and checksums, kept up to date change by change.
 
-use crate::entry::Key;
 use crate::signal::{Signal, Width};
 
 /// What a feed has in force.
@@ -15,19 +14,19 @@ pub struct Tally {
 }
 
 impl Tally {
-    pub fn add(&mut self, key: &Key, term: u128) {
-        self.counts[usize::from(key.signal.code())] += 1;
-        self.widths[usize::from(key.width.code())] += 1;
+    pub fn add(&mut self, signal: Signal, width: Width, term: u128) {
+        self.counts[usize::from(signal.code())] += 1;
+        self.widths[usize::from(width.code())] += 1;
         self.checksum = self.checksum.wrapping_add(term);
     }
 
-    pub fn subtract(&mut self, key: &Key, term: u128) {
-        self.counts[usize::from(key.signal.code())] -= 1;
-        self.widths[usize::from(key.width.code())] -= 1;
+    pub fn subtract(&mut self, signal: Signal, width: Width, term: u128) {
+        self.counts[usize::from(signal.code())] -= 1;
+        self.widths[usize::from(width.code())] -= 1;
         self.checksum = self.checksum.wrapping_sub(term);
     }
 
-    /// The entries of each width of URL.
+    /// Whether there are URL entries of the width.
     pub fn has_width(&self, width: Width) -> bool {
         self.widths[usize::from(width.code())] > 0
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::index::{Exact, Perceptual};
 use crate::keys::{FeedTag, Keys};
-use crate::signal::Signal;
+use crate::signal::{Signal, Width};
 use crate::url::Widths;
 
 /// What a match of a feed does.
@@ -47,7 +47,11 @@ impl Policy {
         for signal in Signal::ALL {
             max_distance[usize::from(signal.code())] = signal.default_distance();
         }
-        Self { action, max_distance, overruled_by: Vec::new() }
+        Self {
+            action,
+            max_distance,
+            overruled_by: Vec::new(),
+        }
     }
 }
 
@@ -60,11 +64,13 @@ pub struct Feed {
     pub policy: Option<Policy>,
 }
 
-/// What records have in common: the feed (its place in [`Snapshot::feeds`]), the signal and the category.
+/// What records have in common: the feed (its place in [`Snapshot::feeds`]), the signal, the width and
+/// the category.
 #[derive(Clone)]
 pub struct Label {
     pub feed: usize,
     pub signal: Signal,
+    pub width: Width,
     pub category: Arc<str>,
 }
 
@@ -107,7 +113,11 @@ impl Snapshot {
     #[must_use]
     pub fn memory(&self) -> usize {
         self.exact.memory()
-            + self.perceptual.iter().map(Perceptual::memory).sum::<usize>()
+            + self
+                .perceptual
+                .iter()
+                .map(Perceptual::memory)
+                .sum::<usize>()
             + self.labels.capacity() * size_of::<Label>()
     }
 
@@ -119,7 +129,9 @@ impl Snapshot {
     /// Whether matches of `feed` may be cancelled by entries of `allow`.
     pub(crate) fn may_cancel(&self, allow: usize, feed: usize) -> bool {
         let (allow, feed) = (&self.feeds[allow], &self.feeds[feed]);
-        feed.policy.as_ref().is_some_and(|policy| policy.overruled_by.iter().any(|name| **name == *allow.name))
+        feed.policy
+            .as_ref()
+            .is_some_and(|policy| policy.overruled_by.iter().any(|name| **name == *allow.name))
     }
 }
 

@@ -23,23 +23,33 @@ pub struct Change {
 const REMOVED: u32 = u32::MAX;
 
 impl Change {
-    pub fn new(key: &Key, category: Option<CategoryId>) -> Self {
+    pub fn put(key: &Key, width: Width, category: CategoryId) -> Self {
         Self {
             value: key.value.to_be_bytes(),
             record: key.record,
-            category: category.unwrap_or(REMOVED),
+            category,
             signal: key.signal,
-            width: key.width,
+            width,
         }
+    }
+
+    pub fn removal(key: &Key) -> Self {
+        Self::put(key, Width::None, REMOVED)
     }
 
     pub fn key(&self, feed: FeedTag) -> Key {
         let value = u128::from_be_bytes(self.value);
-        Key { signal: self.signal, width: self.width, feed, value, record: self.record }
+        Key {
+            signal: self.signal,
+            feed,
+            value,
+            record: self.record,
+        }
     }
 
-    pub fn category(&self) -> Option<CategoryId> {
-        (self.category != REMOVED).then_some(self.category)
+    /// What is put, by width and category; `None` for a removal.
+    pub fn put_under(&self) -> Option<(Width, CategoryId)> {
+        (self.category != REMOVED).then_some((self.width, self.category))
     }
 
     /// Whether the record is this one, given that its feed and value are.

@@ -18,8 +18,7 @@ pub struct Denylist {
     staged: HashMap<FeedTag, Staged>,
     categories: Vec<Arc<str>>,
     category_ids: HashMap<Arc<str>, CategoryId>,
-    label_ids: HashMap<(usize, Signal, CategoryId), LabelId>,
-    label_categories: Vec<CategoryId>,
+    label_ids: HashMap<(usize, Signal, Width, CategoryId), LabelId>,
     /// By feed, as in the snapshot.
     tallies: Vec<Tally>,
     current: Snapshot,
@@ -34,7 +33,6 @@ impl Denylist {
             categories: Vec::new(),
             category_ids: HashMap::new(),
             label_ids: HashMap::new(),
-            label_categories: Vec::new(),
             tallies: Vec::new(),
             current: Snapshot::empty(keys),
         }
@@ -57,16 +55,23 @@ impl Denylist {
         let mut opened = Vec::new();
         for (key, value) in records {
             opened.push(match value {
-                None => (Change::new(&Key::decode(key)?, None), Key::decode(key)?, None),
+                None => {
+                    let key = Key::decode(key)?;
+                    (Change::removal(&key), key, None)
+                }
                 Some(value) => {
                     let entry = self.codec.open(key, value)?;
                     let category = self.category(entry.category);
-                    (Change::new(&entry.key, Some(category)), entry.key, entry.code)
+                    let change = Change::put(&entry.key, entry.width, category);
+                    (change, entry.key, entry.code)
                 }
             });
         }
         for (change, key, code) in opened {
-            self.staged.entry(key.feed).or_default().push(change, code.map(|code| (key.value, code)));
+            self.staged
+                .entry(key.feed)
+                .or_default()
+                .push(change, code.map(|code| (key.value, code)));
         }
         Ok(())
     }
@@ -98,35 +103,62 @@ impl Denylist {
     pub fn drop_feed(&mut self, name: &str) {
         let tag = self.codec.keys().feed_tag(name);
         self.staged.remove(&tag);
-        let Some(feed) = self.current.feeds.iter().position(|feed| feed.tag == tag) else { return };
+        let Some(feed) = self.current.feeds.iter().position(|feed| feed.tag == tag) else {
+            return;
+        };
         let labels = Arc::clone(&self.current.labels);
         let keep = |record: &Record| labels[record.label as usize].feed != feed;
         self.current.exact.retain(keep);
-        self.current.perceptual.iter_mut().for_each(|set| set.retain(keep));
+        self.current
+            .perceptual
+            .iter_mut()
+            .for_each(|set| set.retain(keep));
         self.tallies[feed] = Tally::default();
         Arc::make_mut(&mut self.current.feeds)[feed].policy = None;
         self.update_reach();
     }
 
     fn feed(&mut self, name: &str) -> usize {
-        if let Some(feed) = self.current.feeds.iter().position(|feed| *feed.name == *name) {
+        if let Some(feed) = self
+            .current
+            .feeds
+            .iter()
+            .position(|feed| *feed.name == *name)
+        {
             return feed;
         }
         let tag = self.codec.keys().feed_tag(name);
-        Arc::make_mut(&mut self.current.feeds).push(Feed { name: name.into(), tag, policy: None });
+        Arc::make_mut(&mut self.current.feeds).push(Feed {
+            name: name.into(),
+            tag,
+            policy: None,
+        });
         self.tallies.push(Tally::default());
         self.tallies.len() - 1
     }
 
-    fn label(&mut self, feed: usize, signal: Signal, category: CategoryId) -> LabelId {
+    fn label(
+        &mut self,
+        feed: usize,
+        signal: Signal,
+        width: Width,
+        category: CategoryId,
+    ) -> LabelId {
         let labels = &mut self.current.labels;
-        *self.label_ids.entry((feed, signal, category)).or_insert_with(|| {
-            let id = LabelId::try_from(labels.len()).ok().filter(|id| *id < 1 << 30);
-            let category_text = Arc::clone(&self.categories[category as usize]);
-            Arc::make_mut(labels).push(Label { feed, signal, category: category_text });
-            self.label_categories.push(category);
-            id.expect("fewer than 2^30 labels")
-        })
+        let new = || {
+            let id = LabelId::try_from(labels.len()).ok();
+            let category = Arc::clone(&self.categories[category as usize]);
+            Arc::make_mut(labels).push(Label {
+                feed,
+                signal,
+                width,
+                category,
+            });
+            id.filter(|id| *id < 1 << 30)
+                .expect("fewer than 2^30 labels")
+        };
+        let key = (feed, signal, width, category);
+        *self.label_ids.entry(key).or_insert_with(new)
     }
 
     fn bring_in(&mut self, feed: usize, tag: FeedTag, mut staged: Staged) {
@@ -137,24 +169,26 @@ impl Denylist {
         let mut touched = [false; 5];
         for change in staged.into_changes() {
             let key = change.key(tag);
-            let label = change.category().map(|category| self.label(feed, key.signal, category));
+            let label = change
+                .put_under()
+                .map(|(width, category)| self.label(feed, key.signal, width, category));
             let labels = &self.current.labels;
             let tally = &mut self.tallies[feed];
-            let (keys, categories) = (self.codec.keys(), &self.categories);
-            let label_categories = &self.label_categories;
+            let keys = self.codec.keys();
             let replace = |records: &mut Records| {
-                let term = |label: LabelId| key.term(keys, &categories[label_categories[label as usize] as usize]);
                 records.retain(|old| {
                     let of = &labels[old.label as usize];
                     let replaced = of.feed == feed && of.signal == key.signal && change.is_of(old);
                     if replaced {
-                        tally.subtract(&key, term(old.label));
+                        tally.subtract(of.signal, of.width, key.term(keys, &of.category));
                     }
                     !replaced
                 });
                 if let Some(label) = label {
-                    records.push(Record { label, id: key.record });
-                    tally.add(&key, term(label));
+                    let of = &labels[label as usize];
+                    tally.add(of.signal, of.width, key.term(keys, &of.category));
+                    let id = key.record;
+                    records.push(Record { label, id });
                 }
             };
             match perceptual_place(key.signal) {
@@ -167,7 +201,11 @@ impl Denylist {
         }
         writer.finish();
         self.current.exact = exact;
-        perceptual.iter_mut().zip(touched).filter(|(_, touched)| *touched).for_each(|(set, _)| set.finish());
+        perceptual
+            .iter_mut()
+            .zip(touched)
+            .filter(|(_, touched)| *touched)
+            .for_each(|(set, _)| set.finish());
         self.current.perceptual = perceptual;
     }
 
@@ -179,7 +217,10 @@ impl Denylist {
         current.widths = Widths::default();
         for (feed, tally) in current.feeds.iter().zip(&self.tallies) {
             let Some(policy) = &feed.policy else { continue };
-            for width in Width::URL.into_iter().filter(|width| tally.has_width(*width)) {
+            for width in Width::URL
+                .into_iter()
+                .filter(|width| tally.has_width(*width))
+            {
                 current.widths = current.widths.with(width);
             }
             for code in (0..Signal::CODES).filter(|code| tally.counts[*code] > 0) {

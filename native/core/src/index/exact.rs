@@ -75,7 +75,11 @@ impl Exact {
                 each(key, records.collect());
             }
         }
-        for (&key, records) in self.changes.iter().filter(|(_, records)| **records != Records::None) {
+        for (&key, records) in self
+            .changes
+            .iter()
+            .filter(|(_, records)| **records != Records::None)
+        {
             each(key, records.clone());
         }
     }
@@ -94,7 +98,10 @@ impl Exact {
 
     /// Leaves out the records for which `keep` is false.
     pub fn retain(&mut self, keep: impl FnMut(&Record) -> bool) {
-        *self = Self { table: Arc::new(self.rebuilt(0, keep)), changes: Arc::default() };
+        *self = Self {
+            table: Arc::new(self.rebuilt(0, keep)),
+            changes: Arc::default(),
+        };
     }
 
     /// Begins a series of about so many changes.
@@ -129,7 +136,10 @@ impl Writer<'_> {
     pub fn finish(self) {
         if let Some(mut table) = self.table {
             table.shrink_to_fit();
-            *self.exact = Exact { table: Arc::new(table), changes: Arc::default() };
+            *self.exact = Exact {
+                table: Arc::new(table),
+                changes: Arc::default(),
+            };
         }
     }
 }
@@ -146,7 +156,10 @@ mod tests {
     }
 
     fn record(label: u32, id: u8) -> Record {
-        Record { label, id: if id == 0 { NO_RECORD_ID } else { [id; 16] } }
+        Record {
+            label,
+            id: if id == 0 { NO_RECORD_ID } else { [id; 16] },
+        }
     }
 
     fn put(records: &mut Records, new: Record) {

@@ -37,9 +37,15 @@ impl Perceptual {
             if apart > distance {
                 continue;
             }
-            let apart = apart + (1..4).map(|i| (query[i] ^ row[i]).count_ones()).sum::<u32>();
+            let apart = apart
+                + (1..4)
+                    .map(|i| (query[i] ^ row[i]).count_ones())
+                    .sum::<u32>();
             if apart <= distance {
-                let records = self.rows.get(&key).map_or(&[][..], |(_, records)| records.as_slice());
+                let records = self
+                    .rows
+                    .get(&key)
+                    .map_or(&[][..], |(_, records)| records.as_slice());
                 records.iter().for_each(|&record| found(key, apart, record));
             }
         }
@@ -72,7 +78,11 @@ impl Perceptual {
 
     /// Makes the changes visible to searches.
     pub fn finish(&mut self) {
-        let (codes, keys) = self.rows.iter().map(|(&key, (code, _))| (words(code), key)).unzip();
+        let (codes, keys) = self
+            .rows
+            .iter()
+            .map(|(&key, (code, _))| (words(code), key))
+            .unzip();
         self.scan = Arc::new(Scan { codes, keys });
     }
 }
@@ -89,13 +99,23 @@ mod tests {
     #[test]
     fn finds_all_within_the_distance_and_nothing_else() {
         let mut set = Perceptual::default();
-        let record = |label| Record { label, id: NO_RECORD_ID };
+        let record = |label| Record {
+            label,
+            id: NO_RECORD_ID,
+        };
         // Value n differs from zeros in its first n bits.
         let code = |n: usize| -> Code {
-            std::array::from_fn(|i| (0..8).filter(|bit| i * 8 + bit < n).map(|bit| 0x80 >> bit).sum())
+            std::array::from_fn(|i| {
+                (0..8)
+                    .filter(|bit| i * 8 + bit < n)
+                    .map(|bit| 0x80 >> bit)
+                    .sum()
+            })
         };
         for n in 0..=256_u32 {
-            set.change(u128::from(n), Some(code(n as usize)), |records| records.push(record(n)));
+            set.change(u128::from(n), Some(code(n as usize)), |records| {
+                records.push(record(n))
+            });
         }
         set.change(7, None, |records| records.retain(|_| false));
         set.change(1000, None, |_| panic!("nothing to change"));
@@ -109,7 +129,10 @@ mod tests {
             found.sort_unstable();
             found
         };
-        assert!(search(&set, 5, 31).is_empty(), "not before the changes are finished");
+        assert!(
+            search(&set, 5, 31).is_empty(),
+            "not before the changes are finished"
+        );
         set.finish();
         let expected: Vec<u32> = (0..=36).filter(|n| *n != 7).collect();
         assert_eq!(search(&set, 5, 31), expected);

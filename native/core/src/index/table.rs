@@ -32,7 +32,11 @@ pub struct Table {
 impl Table {
     /// An empty table for so many values.
     pub fn with_capacity(values: usize) -> Self {
-        let slots = if values == 0 { 0 } else { values + values / 4 + 1 };
+        let slots = if values == 0 {
+            0
+        } else {
+            values + values / 4 + 1
+        };
         Self {
             keys: vec![0; slots],
             metas: vec![FREE; slots],
@@ -60,7 +64,9 @@ impl Table {
     #[inline]
     pub fn may_have(&self, key: u128) -> bool {
         let (word, mask) = (scale(key as u64, self.filter.len()), filter_mask(key));
-        self.filter.get(word).is_some_and(|word| word & mask == mask)
+        self.filter
+            .get(word)
+            .is_some_and(|word| word & mask == mask)
     }
 
     /// The slot of the value, or the free one where it would go; `None` if the table has no capacity at all.
@@ -70,7 +76,11 @@ impl Table {
         }
         let mut slot = scale((key >> 64) as u64, self.metas.len());
         while self.metas[slot] != FREE && self.keys[slot] != key {
-            slot = if slot + 1 == self.metas.len() { 0 } else { slot + 1 };
+            slot = if slot + 1 == self.metas.len() {
+                0
+            } else {
+                slot + 1
+            };
         }
         Some(slot)
     }
@@ -86,14 +96,21 @@ impl Table {
     fn records_of(&self, meta: u32) -> Iter<'_> {
         match meta {
             FREE | GONE => Iter::Inline(None),
-            pooled if pooled & IN_POOL != 0 => Iter::Pool { pool: &self.pool, next: pooled & !IN_POOL },
+            pooled if pooled & IN_POOL != 0 => Iter::Pool {
+                pool: &self.pool,
+                next: pooled & !IN_POOL,
+            },
             label => Iter::Inline(Some(label - FIRST_LABEL)),
         }
     }
 
     /// All values that have records.
     pub fn iter(&self) -> impl Iterator<Item = (u128, Iter<'_>)> {
-        let live = self.keys.iter().zip(&self.metas).filter(|&(_, &meta)| meta > GONE);
+        let live = self
+            .keys
+            .iter()
+            .zip(&self.metas)
+            .filter(|&(_, &meta)| meta > GONE);
         live.map(|(&key, &meta)| (key, self.records_of(meta)))
     }
 
@@ -123,7 +140,12 @@ impl Table {
     fn meta_of(&mut self, records: &[Record]) -> u32 {
         match records {
             [] => GONE,
-            [Record { label, id: NO_RECORD_ID }] => label + FIRST_LABEL,
+            [
+                Record {
+                    label,
+                    id: NO_RECORD_ID,
+                },
+            ] => label + FIRST_LABEL,
             many => {
                 let mut next = NO_NEXT;
                 for &record in many {
@@ -152,7 +174,10 @@ impl Iterator for Iter<'_> {
 
     fn next(&mut self) -> Option<Record> {
         match self {
-            Self::Inline(label) => label.take().map(|label| Record { label, id: NO_RECORD_ID }),
+            Self::Inline(label) => label.take().map(|label| Record {
+                label,
+                id: NO_RECORD_ID,
+            }),
             Self::Pool { pool, next } => {
                 let link = pool.get(*next as usize)?; // NO_NEXT is beyond the end
                 *next = link.next;

@@ -45,13 +45,20 @@ pub struct Screened {
 #[must_use]
 pub fn screen(snapshot: &Snapshot, reader: &Reader, values: &[Option<&[u8]>]) -> Screened {
     let mut work = Workspace::default();
-    let mut screened = Screened { verdicts: vec![Verdict::Clean; values.len()], ..Screened::default() };
+    let mut screened = Screened {
+        verdicts: vec![Verdict::Clean; values.len()],
+        ..Screened::default()
+    };
     for first in (0..values.len()).step_by(CHUNK) {
         let chunk = first..values.len().min(first + CHUNK);
         let mut faults = Vec::new();
         for event in chunk {
             if let Some((reason, path)) = read(snapshot, reader, values[event], event, &mut work) {
-                faults.push(Dead { event, reason, path });
+                faults.push(Dead {
+                    event,
+                    reason,
+                    path,
+                });
             }
         }
         look_up(snapshot, &mut work.probes, &mut work.matches);
@@ -84,8 +91,12 @@ fn read(
     work: &mut Workspace,
 ) -> Option<Fault> {
     let fixed = |reason| Some((Cow::Borrowed(reason), None));
-    let Some(value) = value else { return fixed("null-value") };
-    let Some((id, datum)) = split(value) else { return fixed("not-wire-format") };
+    let Some(value) = value else {
+        return fixed("null-value");
+    };
+    let Some((id, datum)) = split(value) else {
+        return fixed("not-wire-format");
+    };
     let plan = match reader.schemas.get(&id).map(Arc::as_ref) {
         None => return fixed("unknown-schema"),
         Some(Schema::Rejected(reason)) => return Some((Cow::Owned(reason.clone()), None)),
@@ -94,7 +105,9 @@ fn read(
     let place = u32::try_from(event).expect("a batch has fewer than 2^32 events");
     let mut sink = Event::new(snapshot, reader, work, place);
     match plan.read(datum, &mut sink) {
-        Ok(()) => sink.fault().map(|(reason, path)| (reason.into(), path.map(str::to_owned))),
+        Ok(()) => sink
+            .fault()
+            .map(|(reason, path)| (reason.into(), path.map(str::to_owned))),
         Err(DatumError::Truncated) => fixed("truncated"),
         Err(DatumError::Invalid) => fixed("invalid-datum"),
         Err(DatumError::Trailing) => fixed("trailing-bytes"),
@@ -104,9 +117,22 @@ fn read(
 /// Looks up the keys, and leaves none.
 pub(super) fn look_up(snapshot: &Snapshot, probes: &mut Vec<Probe>, matches: &mut Vec<Match>) {
     probes.retain(|probe| snapshot.exact.may_have(probe.key));
-    for &Probe { key, event, value, breadth } in probes.iter() {
+    for &Probe {
+        key,
+        event,
+        value,
+        breadth,
+    } in probes.iter()
+    {
         snapshot.exact.get(key, |record| {
-            matches.push(Match { event, value, breadth, distance: 0, label: record.label, key });
+            matches.push(Match {
+                event,
+                value,
+                breadth,
+                distance: 0,
+                label: record.label,
+                key,
+            });
         });
     }
     probes.clear();
@@ -122,9 +148,10 @@ fn conclude(
 ) {
     let judged = judge(snapshot, matches);
     let counts = &mut screened.counts;
-    for (places, counter) in
-        [(&judged.cancelled, &mut counts.cancelled), (&judged.observed, &mut counts.observed)]
-    {
+    for (places, counter) in [
+        (&judged.cancelled, &mut counts.cancelled),
+        (&judged.observed, &mut counts.observed),
+    ] {
         for reason in by_feed(snapshot, places.iter().map(|&place| &matches[place])) {
             *counter.entry(reason).or_default() += 1;
         }
@@ -132,31 +159,50 @@ fn conclude(
     if judged.standing.is_empty() {
         return;
     }
-    let reasons = reasons(snapshot, judged.standing.iter().map(|&place| &matches[place]));
+    let reasons = reasons(
+        snapshot,
+        judged.standing.iter().map(|&place| &matches[place]),
+    );
     for reason in &reasons {
-        let key = (Arc::clone(&reason.feed), reason.signal, Arc::clone(&reason.category));
+        let key = (
+            Arc::clone(&reason.feed),
+            reason.signal,
+            Arc::clone(&reason.category),
+        );
         *counts.matched.entry(key).or_default() += 1;
     }
     let event = matches[0].event as usize;
     screened.verdicts[event] = Verdict::Quarantined;
-    screened.quarantined.push(Quarantined { event, id: event_id(reader, values[event]), reasons });
+    screened.quarantined.push(Quarantined {
+        event,
+        id: event_id(reader, values[event]),
+        reasons,
+    });
 }
 
 /// The distinct feeds and signals of matches.
-fn by_feed<'m>(snapshot: &Snapshot, matches: impl Iterator<Item = &'m Match>) -> Vec<(Arc<str>, Signal)> {
+fn by_feed<'m>(
+    snapshot: &Snapshot,
+    matches: impl Iterator<Item = &'m Match>,
+) -> Vec<(Arc<str>, Signal)> {
     let mut found: Vec<(usize, Signal)> = matches
         .map(|found| &snapshot.labels[found.label as usize])
         .map(|label| (label.feed, label.signal))
         .collect();
     found.sort_unstable();
     found.dedup();
-    found.into_iter().map(|(feed, signal)| (Arc::clone(&snapshot.feeds[feed].name), signal)).collect()
+    found
+        .into_iter()
+        .map(|(feed, signal)| (Arc::clone(&snapshot.feeds[feed].name), signal))
+        .collect()
 }
 
 /// The id of an event, read once more: only quarantined ones need it.
 fn event_id(reader: &Reader, value: Option<&[u8]>) -> Option<String> {
     let (id, datum) = split(value?)?;
-    let Schema::Usable(plan) = reader.schemas.get(&id)?.as_ref() else { return None };
+    let Schema::Usable(plan) = reader.schemas.get(&id)?.as_ref() else {
+        return None;
+    };
     let mut sink = IdOnly::default();
     // A datum that breaks off later may have a good id.
     let _ = plan.read(datum, &mut sink);

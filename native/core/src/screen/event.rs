@@ -58,10 +58,24 @@ pub(super) struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
-    pub fn new(snapshot: &'a Snapshot, reader: &'a Reader, work: &'a mut Workspace, event: u32) -> Self {
+    pub fn new(
+        snapshot: &'a Snapshot,
+        reader: &'a Reader,
+        work: &'a mut Workspace,
+        event: u32,
+    ) -> Self {
         work.fields.clear();
-        work.fields.resize(reader.fields.len(), FieldState::default());
-        Self { snapshot, reader, work, event, values: 0, any_checked: false, id: Id::Missing }
+        work.fields
+            .resize(reader.fields.len(), FieldState::default());
+        Self {
+            snapshot,
+            reader,
+            work,
+            event,
+            values: 0,
+            any_checked: false,
+            id: Id::Missing,
+        }
     }
 
     /// What is wrong with the event once all of it was read: the reason, and the mapped field.
@@ -71,7 +85,8 @@ impl<'a> Event<'a> {
             Id::Invalid => return Some(("invalid-id", Some(&self.reader.id_path))),
             Id::Valid => {}
         }
-        for (place, (state, field)) in self.work.fields.iter().zip(&self.reader.fields).enumerate() {
+        for (place, (state, field)) in self.work.fields.iter().zip(&self.reader.fields).enumerate()
+        {
             if let Some(fault) = state.fault {
                 return Some((fault, Some(self.reader.path(place))));
             }
@@ -82,7 +97,12 @@ impl<'a> Event<'a> {
         (!self.any_checked && !self.reader.unchecked_is_clean).then_some(("nothing-to-check", None))
     }
 
-    fn check(&mut self, signal: Signal, encoding: digest::Encoding, raw: Raw<'_>) -> Result<(), &'static str> {
+    fn check(
+        &mut self,
+        signal: Signal,
+        encoding: digest::Encoding,
+        raw: Raw<'_>,
+    ) -> Result<(), &'static str> {
         let (bytes, is_text) = match raw {
             Raw::Str(bytes) => (bytes, true),
             Raw::Bytes(bytes) => (bytes, false),
@@ -90,7 +110,12 @@ impl<'a> Event<'a> {
             Raw::Int(_) if signal == Signal::Url => return Err("invalid-url"),
             Raw::Int(_) => return Err("invalid-length"),
         };
-        let mut lookup = Lookup { snapshot: self.snapshot, work: self.work, event: self.event, value: self.values };
+        let mut lookup = Lookup {
+            snapshot: self.snapshot,
+            work: self.work,
+            event: self.event,
+            value: self.values,
+        };
         lookup.add(signal, encoding, bytes, is_text)?;
         self.work.checked[usize::from(signal.code())] += 1;
         self.values += 1;
@@ -108,8 +133,13 @@ impl Sink for Event<'_> {
     }
 
     fn value(&mut self, field: usize, raw: Raw<'_>) {
-        let Some(mapped) = self.reader.fields.get(field) else { return };
-        let fault = self.check(mapped.signal, mapped.encoding, raw).err().filter(|_| !mapped.skip_invalid);
+        let Some(mapped) = self.reader.fields.get(field) else {
+            return;
+        };
+        let fault = self
+            .check(mapped.signal, mapped.encoding, raw)
+            .err()
+            .filter(|_| !mapped.skip_invalid);
         let state = &mut self.work.fields[field];
         state.seen = true;
         state.fault = state.fault.or(fault);
@@ -137,7 +167,8 @@ impl Lookup<'_> {
         if signal == Signal::Url {
             return self.add_url(bytes);
         }
-        let digest = digest::read(signal, encoding, bytes, is_text).map_err(digest::Fault::reason)?;
+        let digest =
+            digest::read(signal, encoding, bytes, is_text).map_err(digest::Fault::reason)?;
         if !self.is_listed(signal) {
             return Ok(());
         }
@@ -158,13 +189,27 @@ impl Lookup<'_> {
         work.canonical.read(url).map_err(|fault| fault.reason())?;
         if self.is_listed(Signal::Url) {
             let work = &mut *self.work;
-            for (breadth, (width, text)) in (0..).zip(Expressions::new(&work.canonical, self.snapshot.widths)) {
-                let key = self.snapshot.keys.value(Signal::Url, width, text, &mut work.hash_input);
-                work.probes.push(Probe { key, event: self.event, value: self.value, breadth });
+            for (breadth, (width, text)) in
+                (0..).zip(Expressions::new(&work.canonical, self.snapshot.widths))
+            {
+                let key = self
+                    .snapshot
+                    .keys
+                    .value(Signal::Url, width, text, &mut work.hash_input);
+                work.probes.push(Probe {
+                    key,
+                    event: self.event,
+                    value: self.value,
+                    breadth,
+                });
             }
         }
-        if Signal::HASHED_URLS.into_iter().any(|signal| self.is_listed(signal)) {
-            let forms = hashed_forms(url, &mut self.work.canonical).map_err(|fault| fault.reason())?;
+        if Signal::HASHED_URLS
+            .into_iter()
+            .any(|signal| self.is_listed(signal))
+        {
+            let forms =
+                hashed_forms(url, &mut self.work.canonical).map_err(|fault| fault.reason())?;
             for form in forms {
                 if self.is_listed(Signal::UrlMd5) {
                     self.probe(Signal::UrlMd5, &Md5::digest(&form));
@@ -181,32 +226,60 @@ impl Lookup<'_> {
     }
 
     fn probe(&mut self, signal: Signal, digest: &[u8]) {
-        let key = self.snapshot.keys.value(signal, Width::None, digest, &mut self.work.hash_input);
-        self.work.probes.push(Probe { key, event: self.event, value: self.value, breadth: 0 });
+        let key = self
+            .snapshot
+            .keys
+            .value(signal, Width::None, digest, &mut self.work.hash_input);
+        self.work.probes.push(Probe {
+            key,
+            event: self.event,
+            value: self.value,
+            breadth: 0,
+        });
     }
 
     /// Looks a perceptual value up at once.
     fn search(&mut self, signal: Signal, digest: &[u8]) {
-        let Some(index) = self.snapshot.perceptual(signal) else { return };
+        let Some(index) = self.snapshot.perceptual(signal) else {
+            return;
+        };
         let mut code = [0; 32];
         code[..digest.len()].copy_from_slice(digest);
         let matches = &mut self.work.matches;
         let first = matches.len();
-        index.search(&code, self.snapshot.reach[usize::from(signal.code())], |key, distance, record| {
-            let feed = &self.snapshot.feeds[self.snapshot.labels[record.label as usize].feed];
-            let limit = feed.policy.as_ref().map(|policy| policy.max_distance[usize::from(signal.code())]);
-            if limit.is_none_or(|limit| distance > limit) {
-                return;
-            }
-            let found =
-                Match { event: self.event, value: self.value, breadth: 0, distance, label: record.label, key };
-            // One match a label is enough, the nearest: thousands of near duplicates must not pile up.
-            match matches[first..].iter_mut().find(|other| other.label == record.label) {
-                Some(other) if (found.distance, found.key) < (other.distance, other.key) => *other = found,
-                Some(_) => {}
-                None => matches.push(found),
-            }
-        });
+        index.search(
+            &code,
+            self.snapshot.reach[usize::from(signal.code())],
+            |key, distance, record| {
+                let feed = &self.snapshot.feeds[self.snapshot.labels[record.label as usize].feed];
+                let limit = feed
+                    .policy
+                    .as_ref()
+                    .map(|policy| policy.max_distance[usize::from(signal.code())]);
+                if limit.is_none_or(|limit| distance > limit) {
+                    return;
+                }
+                let found = Match {
+                    event: self.event,
+                    value: self.value,
+                    breadth: 0,
+                    distance,
+                    label: record.label,
+                    key,
+                };
+                // One match a label is enough, the nearest: thousands of near duplicates must not pile up.
+                match matches[first..]
+                    .iter_mut()
+                    .find(|other| other.label == record.label)
+                {
+                    Some(other) if (found.distance, found.key) < (other.distance, other.key) => {
+                        *other = found
+                    }
+                    Some(_) => {}
+                    None => matches.push(found),
+                }
+            },
+        );
     }
 }
 

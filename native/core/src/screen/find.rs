@@ -11,9 +11,20 @@ use crate::signal::Signal;
 ///
 /// # Errors
 /// The reason why it is no value of the signal.
-pub fn find(snapshot: &Snapshot, signal: Signal, value: &[u8], is_text: bool) -> Result<Vec<Reason>, &'static str> {
+pub fn find(
+    snapshot: &Snapshot,
+    signal: Signal,
+    value: &[u8],
+    is_text: bool,
+) -> Result<Vec<Reason>, &'static str> {
     let mut work = Workspace::default();
-    Lookup { snapshot, work: &mut work, event: 0, value: 0 }.add(signal, Encoding::Auto, value, is_text)?;
+    Lookup {
+        snapshot,
+        work: &mut work,
+        event: 0,
+        value: 0,
+    }
+    .add(signal, Encoding::Auto, value, is_text)?;
     look_up(snapshot, &mut work.probes, &mut work.matches);
     Ok(reasons(snapshot, work.matches.iter()))
 }

@@ -51,7 +51,9 @@ pub(super) fn judge(snapshot: &Snapshot, matches: &[Match]) -> Judged {
     let mut judged = Judged::default();
     for (place, found) in matches.iter().enumerate() {
         let label = &snapshot.labels[found.label as usize];
-        let Some(policy) = &snapshot.feeds[label.feed].policy else { continue };
+        let Some(policy) = &snapshot.feeds[label.feed].policy else {
+            continue;
+        };
         match policy.action {
             Action::Allow => {}
             Action::Observe => judged.observed.push(place),
@@ -59,14 +61,21 @@ pub(super) fn judge(snapshot: &Snapshot, matches: &[Match]) -> Judged {
                 let is_cancelled = matches.iter().any(|allow| {
                     let allow_label = &snapshot.labels[allow.label as usize];
                     let allow_policy = &snapshot.feeds[allow_label.feed].policy;
-                    allow_policy.as_ref().is_some_and(|policy| policy.action == Action::Allow)
+                    allow_policy
+                        .as_ref()
+                        .is_some_and(|policy| policy.action == Action::Allow)
                         && allow_label.signal == label.signal
                         && allow.value == found.value
                         && allow.distance == 0
                         && found.breadth >= allow.breadth
                         && snapshot.may_cancel(allow_label.feed, label.feed)
                 });
-                if is_cancelled { &mut judged.cancelled } else { &mut judged.standing }.push(place);
+                if is_cancelled {
+                    &mut judged.cancelled
+                } else {
+                    &mut judged.standing
+                }
+                .push(place);
             }
         }
     }
@@ -74,10 +83,17 @@ pub(super) fn judge(snapshot: &Snapshot, matches: &[Match]) -> Judged {
 }
 
 /// One reason for each feed, signal and category: the nearest entry's; of equals, the narrowest's.
-pub(super) fn reasons<'m>(snapshot: &Snapshot, matches: impl Iterator<Item = &'m Match>) -> Vec<Reason> {
+pub(super) fn reasons<'m>(
+    snapshot: &Snapshot,
+    matches: impl Iterator<Item = &'m Match>,
+) -> Vec<Reason> {
+    let of = |found: &Match| {
+        let label = &snapshot.labels[found.label as usize];
+        (label.feed, label.signal, Arc::clone(&label.category))
+    };
     let mut nearest: Vec<&Match> = matches.collect();
-    nearest.sort_by_key(|found| (found.label, found.distance, found.breadth, found.key));
-    nearest.dedup_by_key(|found| found.label);
+    nearest.sort_by_key(|found| (of(found), found.distance, found.breadth, found.key));
+    nearest.dedup_by_key(|found| of(found));
     nearest
         .into_iter()
         .map(|found| {

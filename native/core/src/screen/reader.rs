@@ -40,15 +40,31 @@ pub struct Reader {
 impl Reader {
     #[must_use]
     pub fn new(id_path: String, fields: Vec<Field>, unchecked_is_clean: bool) -> Self {
-        Self { id_path, fields, unchecked_is_clean, schemas: HashMap::new() }
+        Self {
+            id_path,
+            fields,
+            unchecked_is_clean,
+            schemas: HashMap::new(),
+        }
     }
 
     /// Compiles a writer schema.
     ///
     /// # Errors
     /// [`SchemaError`] if it can't be read or the mapping doesn't fit it.
-    pub fn add_schema(&mut self, id: u32, schema: &str, references: &[String]) -> Result<(), SchemaError> {
-        let specs: Vec<FieldSpec> = self.fields.iter().map(|field| FieldSpec { path: field.path.clone() }).collect();
+    pub fn add_schema(
+        &mut self,
+        id: u32,
+        schema: &str,
+        references: &[String],
+    ) -> Result<(), SchemaError> {
+        let specs: Vec<FieldSpec> = self
+            .fields
+            .iter()
+            .map(|field| FieldSpec {
+                path: field.path.clone(),
+            })
+            .collect();
         let plan = Plan::compile(schema, references, &self.id_path, &specs)?;
         self.schemas.insert(id, Arc::new(Schema::Usable(plan)));
         Ok(())

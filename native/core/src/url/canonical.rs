@@ -79,7 +79,8 @@ impl Canonical {
 
     fn read_plain(&mut self, url: &Split<'_>) -> Result<(), Fault> {
         self.text.clear();
-        self.text.extend(url.host.iter().map(u8::to_ascii_lowercase));
+        self.text
+            .extend(url.host.iter().map(u8::to_ascii_lowercase));
         self.is_address = false;
         self.finish(url.path, url.query)
     }
@@ -167,14 +168,23 @@ struct Split<'a> {
 
 impl<'a> Split<'a> {
     fn of_plain(url: &'a str) -> Option<Self> {
-        let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?.as_bytes();
-        let host_end = rest.iter().position(|byte| b"/?#".contains(byte)).unwrap_or(rest.len());
+        let rest = url
+            .strip_prefix("https://")
+            .or_else(|| url.strip_prefix("http://"))?
+            .as_bytes();
+        let host_end = rest
+            .iter()
+            .position(|byte| b"/?#".contains(byte))
+            .unwrap_or(rest.len());
         let (host, rest) = rest.split_at(host_end);
         if !is_plain_host(host) {
             return None;
         }
         // The parser drops some white space and controls, and takes a backslash for a slash.
-        if rest.iter().any(|&byte| byte <= 0x20 || byte == 0x7f || byte == b'\\') {
+        if rest
+            .iter()
+            .any(|&byte| byte <= 0x20 || byte == 0x7f || byte == b'\\')
+        {
             return None;
         }
         let rest = &rest[..memchr::memchr(b'#', rest).unwrap_or(rest.len())];
@@ -185,7 +195,11 @@ impl<'a> Split<'a> {
         if memchr::memchr_iter(b'/', path).any(may_be_dots) {
             return None;
         }
-        Some(Self { host, path, query: query.strip_prefix(b"?").unwrap_or(query) })
+        Some(Self {
+            host,
+            path,
+            query: query.strip_prefix(b"?").unwrap_or(query),
+        })
     }
 }
 
@@ -194,7 +208,9 @@ fn is_plain_host(host: &[u8]) -> bool {
     let mut labels = 0;
     let mut last_starts_with_letter = false;
     for label in host.split(|&byte| byte == b'.') {
-        let plain = label.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
+        let plain = label
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
         if label.is_empty() || !plain || (label.len() >= 4 && label[2..4] == *b"--") {
             return false;
         }
@@ -219,7 +235,12 @@ mod tests {
     fn slow(url: &str) -> Result<(Vec<u8>, usize, usize, bool), Fault> {
         let mut canonical = Canonical::default();
         canonical.read_any(url)?;
-        Ok((canonical.text, canonical.host_end, canonical.path_end, canonical.is_address))
+        Ok((
+            canonical.text,
+            canonical.host_end,
+            canonical.path_end,
+            canonical.is_address,
+        ))
     }
 
     #[test]
@@ -249,7 +270,10 @@ mod tests {
             ("http://www.evil.com/blah#frag", "www.evil.com/blah"),
             ("http://www.GOOgle.com/", "www.google.com/"),
             ("http://www.google.com.../", "www.google.com/"),
-            ("http://www.google.com/foo\tbar\rbaz\n2", "www.google.com/foobarbaz2"),
+            (
+                "http://www.google.com/foo\tbar\rbaz\n2",
+                "www.google.com/foobarbaz2",
+            ),
             ("http://www.google.com/q?", "www.google.com/q"), // theirs keeps the question mark
             ("http://www.google.com/q?r?", "www.google.com/q?r?"),
             ("http://www.google.com/q?r?s", "www.google.com/q?r?s"),
@@ -259,7 +283,10 @@ mod tests {
             ("http://notrailingslash.com", "notrailingslash.com/"),
             ("http://www.gotaport.com:1234/", "www.gotaport.com/"),
             ("  http://www.google.com/  ", "www.google.com/"),
-            ("http://host.com//twoslashes?more//slashes", "host.com/twoslashes?more//slashes"),
+            (
+                "http://host.com//twoslashes?more//slashes",
+                "host.com/twoslashes?more//slashes",
+            ),
             ("https://www.securesite.com/", "www.securesite.com/"),
             ("http://host.com/ab%23cd", "host.com/ab%23cd"),
         ] {
@@ -270,7 +297,10 @@ mod tests {
     #[test]
     fn no_way_around() {
         for (url, expected) in [
-            ("https://user:secret@EXAMPLE.com:8443/a?b#c", "example.com/a?b"),
+            (
+                "https://user:secret@EXAMPLE.com:8443/a?b#c",
+                "example.com/a?b",
+            ),
             ("http://example.com/a/%252e%252e/b", "example.com/b"),
             ("http://example.com/a/%2e%2E/b", "example.com/b"),
             ("http://example.com/a%2f..%2fb", "example.com/b"),
@@ -295,7 +325,10 @@ mod tests {
             ("x://1.2.3.4", "1.2.3.4/"),
             ("ftp://example.com/", "example.com/"),
             ("file://example.com/a", "example.com/a"),
-            ("http://example.com/A+b%20c?Z=1&a=2", "example.com/A+b%20c?Z=1&a=2"),
+            (
+                "http://example.com/A+b%20c?Z=1&a=2",
+                "example.com/A+b%20c?Z=1&a=2",
+            ),
             ("http://example.com/\u{e9}", "example.com/%C3%A9"),
         ] {
             assert_eq!(canonical(url).as_deref(), Ok(expected), "{url}");
@@ -329,13 +362,22 @@ mod tests {
         }
         let nearly = format!("http://example.com/{}", "a/".repeat(MAX_COMPONENTS - 1));
         assert!(canonical(&nearly).is_ok());
-        assert_eq!(Canonical::default().read(b"http://example.com/\xff"), Err(Fault::NotUtf8));
+        assert_eq!(
+            Canonical::default().read(b"http://example.com/\xff"),
+            Err(Fault::NotUtf8)
+        );
     }
 
     fn urls() -> impl Strategy<Value = String> {
-        let host = "[a-zA-Z0-9.-]{0,8}|[a-z]{1,5}\\.[a-z]{2,3}|[0-9.x]{1,9}|xn--[a-z0-9]{0,5}|\\PC{0,4}";
+        let host =
+            "[a-zA-Z0-9.-]{0,8}|[a-z]{1,5}\\.[a-z]{2,3}|[0-9.x]{1,9}|xn--[a-z0-9]{0,5}|\\PC{0,4}";
         let tail = "(/|[/.]|%2[eEfF5]|%25|[a-z?#;&=+%0-9\\\\~\"<>^`{|}' \t!@:*\u{7f}\u{e9}]){0,14}";
-        ("(https?|HTTP|ftp|x|file)", "(://|:|:/|:\\\\\\\\)", host, tail)
+        (
+            "(https?|HTTP|ftp|x|file)",
+            "(://|:|:/|:\\\\\\\\)",
+            host,
+            tail,
+        )
             .prop_map(|(scheme, colon, host, tail)| format!("{scheme}{colon}{host}{tail}"))
     }
 

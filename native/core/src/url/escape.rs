@@ -42,7 +42,11 @@ pub fn escape(from: &[u8], part: Part, to: &mut Vec<u8>) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     for &byte in from {
         if is_escaped(byte, part) {
-            to.extend_from_slice(&[b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+            to.extend_from_slice(&[
+                b'%',
+                DIGITS[usize::from(byte >> 4)],
+                DIGITS[usize::from(byte & 15)],
+            ]);
         } else {
             to.push(byte);
         }
@@ -59,7 +63,9 @@ mod tests {
         let mut to = Vec::new();
         let mut i = 0;
         while i < from.len() {
-            let pair = from.get(i + 1..i + 3).and_then(|pair| Some(digit(pair[0])? * 16 + digit(pair[1])?));
+            let pair = from
+                .get(i + 1..i + 3)
+                .and_then(|pair| Some(digit(pair[0])? * 16 + digit(pair[1])?));
             match (from[i], pair) {
                 (b'%', Some(byte)) => {
                     to.push(byte);

@@ -44,7 +44,11 @@ enum Next {
 impl<'a> Expressions<'a> {
     #[must_use]
     pub fn new(url: &'a Canonical, widths: Widths) -> Self {
-        Self { url, widths, next: Next::Exact }
+        Self {
+            url,
+            widths,
+            next: Next::Exact,
+        }
     }
 
     /// The next shorter prefix: one that ends in a slash, then the same without it; the root only with it.
@@ -77,19 +81,25 @@ impl<'a> Iterator for Expressions<'a> {
         loop {
             let (item, next) = match self.next {
                 Next::Exact => ((Width::Exact, self.url.text()), Next::PageWithQuery),
-                Next::PageWithQuery if self.url.has_query() => ((Width::Page, self.url.text()), Next::Page),
+                Next::PageWithQuery if self.url.has_query() => {
+                    ((Width::Page, self.url.text()), Next::Page)
+                }
                 Next::PageWithQuery => {
                     self.next = Next::Page;
                     continue;
                 }
-                Next::Page => {
-                    ((Width::Page, self.url.host_and_path()), Next::Prefix(self.url.host_and_path().len()))
-                }
+                Next::Page => (
+                    (Width::Page, self.url.host_and_path()),
+                    Next::Prefix(self.url.host_and_path().len()),
+                ),
                 Next::Prefix(_) if !self.widths.has(Width::Prefix) => {
                     self.next = Next::Host(0);
                     continue;
                 }
-                Next::Prefix(end) => ((Width::Prefix, &self.url.text()[..end]), self.shorter_prefix(end)),
+                Next::Prefix(end) => (
+                    (Width::Prefix, &self.url.text()[..end]),
+                    self.shorter_prefix(end),
+                ),
                 Next::Host(start) => ((Width::Host, &self.url.host()[start..]), self.parent(start)),
                 Next::End => return None,
             };
@@ -133,10 +143,22 @@ mod tests {
         );
         assert_eq!(
             expressions("http://1.2.3.4/a", Widths::ALL),
-            ["exact 1.2.3.4/a", "page 1.2.3.4/a", "prefix 1.2.3.4/a", "prefix 1.2.3.4/", "host 1.2.3.4"]
+            [
+                "exact 1.2.3.4/a",
+                "page 1.2.3.4/a",
+                "prefix 1.2.3.4/a",
+                "prefix 1.2.3.4/",
+                "host 1.2.3.4"
+            ]
         );
-        assert_eq!(expressions("http://[::1]/", Widths::default().with(Width::Host)), ["host [::1]"]);
-        assert_eq!(expressions("http://a.example/b", Widths::default().with(Width::Page)), ["page a.example/b"]);
+        assert_eq!(
+            expressions("http://[::1]/", Widths::default().with(Width::Host)),
+            ["host [::1]"]
+        );
+        assert_eq!(
+            expressions("http://a.example/b", Widths::default().with(Width::Page)),
+            ["page a.example/b"]
+        );
         assert!(expressions("http://a.example/b", Widths::default()).is_empty());
     }
 }

@@ -13,7 +13,11 @@ pub fn hashed_forms(given: &[u8], canonical: &mut Canonical) -> Result<Vec<Vec<u
     canonical.read(given)?;
     let text = std::str::from_utf8(given).map_err(|_| Fault::NotUtf8)?;
     let url = Url::parse(text).map_err(|_| Fault::Invalid)?;
-    let mut forms = vec![given.to_vec(), url.as_str().into(), url[..Position::AfterQuery].into()];
+    let mut forms = vec![
+        given.to_vec(),
+        url.as_str().into(),
+        url[..Position::AfterQuery].into(),
+    ];
     if matches!(url.scheme(), "http" | "https") {
         let host = &url[Position::BeforeHost..Position::AfterHost];
         let mut hosts = vec![host.to_owned()];
@@ -30,7 +34,11 @@ pub fn hashed_forms(given: &[u8], canonical: &mut Canonical) -> Result<Vec<Vec<u
         let user = &url[Position::BeforeUsername..Position::BeforeHost];
         for scheme in ["http", "https"] {
             for host in &hosts {
-                forms.extend(tails.iter().map(|tail| format!("{scheme}://{user}{host}{tail}").into_bytes()));
+                forms.extend(
+                    tails
+                        .iter()
+                        .map(|tail| format!("{scheme}://{user}{host}{tail}").into_bytes()),
+                );
             }
         }
     }
@@ -48,7 +56,10 @@ mod tests {
 
     fn forms(url: &str) -> Vec<String> {
         let found = hashed_forms(url.as_bytes(), &mut Canonical::default()).unwrap();
-        found.into_iter().map(|form| String::from_utf8(form).unwrap()).collect()
+        found
+            .into_iter()
+            .map(|form| String::from_utf8(form).unwrap())
+            .collect()
     }
 
     #[test]
@@ -69,10 +80,18 @@ mod tests {
             ]
         );
         let port = forms("https://example.com:8443/a%2E?b#c");
-        for form in ["https://example.com:8443/a%2E?b#c", "http://www.example.com:8443/a%2E?b", "example.com/a.?b"] {
+        for form in [
+            "https://example.com:8443/a%2E?b#c",
+            "http://www.example.com:8443/a%2E?b",
+            "example.com/a.?b",
+        ] {
             assert!(port.contains(&form.to_owned()), "{form}");
         }
-        assert!(!forms("http://1.2.3.4/").iter().any(|form| form.contains("www")));
+        assert!(
+            !forms("http://1.2.3.4/")
+                .iter()
+                .any(|form| form.contains("www"))
+        );
         assert!(hashed_forms(b"nothing", &mut Canonical::default()).is_err());
     }
 }

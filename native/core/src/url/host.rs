@@ -12,7 +12,11 @@ pub const MAX_LABELS: usize = 128;
 /// Appends a parsed host in canonical form. Returns whether it is an address, which has no parent domains.
 ///
 /// `reparse`: for hosts of other schemes than the web's, which the standard leaves opaque.
-pub fn append<S: AsRef<str>>(host: &Host<S>, reparse: bool, to: &mut Vec<u8>) -> Result<bool, Fault> {
+pub fn append<S: AsRef<str>>(
+    host: &Host<S>,
+    reparse: bool,
+    to: &mut Vec<u8>,
+) -> Result<bool, Fault> {
     match host {
         Host::Ipv4(address) => address_v4(*address, to),
         Host::Ipv6(address) => address_v6(*address, to),
@@ -30,7 +34,10 @@ fn domain_name(domain: &str, reparse: bool, to: &mut Vec<u8>) -> Result<bool, Fa
         return Ok(false);
     }
     // Without the dots it may be an address in one of its many spellings.
-    let labels: Vec<&str> = domain.split('.').filter(|label| !label.is_empty()).collect();
+    let labels: Vec<&str> = domain
+        .split('.')
+        .filter(|label| !label.is_empty())
+        .collect();
     let parsed = Host::parse(&labels.join(".")).map_err(|_| Fault::Invalid)?;
     match &parsed {
         Host::Domain(again) if again == domain || !reparse => domain_name(again, false, to),
@@ -47,8 +54,14 @@ fn address_v4(address: Ipv4Addr, to: &mut Vec<u8>) -> Result<bool, Fault> {
 /// An IPv4 address within an IPv6 one (mapped, or NAT64's well-known prefix) is written as what it is.
 fn address_v6(address: Ipv6Addr, to: &mut Vec<u8>) -> Result<bool, Fault> {
     let [a, b, c, d, e, f, high, low] = address.segments();
-    if matches!([a, b, c, d, e, f], [0, 0, 0, 0, 0, 0xffff] | [0x64, 0xff9b, 0, 0, 0, 0]) {
-        return address_v4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)), to);
+    if matches!(
+        [a, b, c, d, e, f],
+        [0, 0, 0, 0, 0, 0xffff] | [0x64, 0xff9b, 0, 0, 0, 0]
+    ) {
+        return address_v4(
+            Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)),
+            to,
+        );
     }
     to.extend_from_slice(Host::<&str>::Ipv6(address).to_string().as_bytes());
     Ok(true)

@@ -29,7 +29,11 @@ impl Unlistable {
 ///
 /// # Errors
 /// [`Unlistable`].
-pub fn listed_expression<'a>(url: &[u8], width: Width, canonical: &'a mut Canonical) -> Result<&'a [u8], Unlistable> {
+pub fn listed_expression<'a>(
+    url: &[u8],
+    width: Width,
+    canonical: &'a mut Canonical,
+) -> Result<&'a [u8], Unlistable> {
     match canonical.read(url) {
         Ok(()) => {}
         Err(Fault::Invalid) => {
@@ -43,7 +47,9 @@ pub fn listed_expression<'a>(url: &[u8], width: Width, canonical: &'a mut Canoni
     }
     match width {
         Width::Prefix if canonical.has_query() => Err(Unlistable::WiderThanWidth),
-        Width::Host if canonical.has_query() || canonical.path() != b"/" => Err(Unlistable::WiderThanWidth),
+        Width::Host if canonical.has_query() || canonical.path() != b"/" => {
+            Err(Unlistable::WiderThanWidth)
+        }
         Width::Host => Ok(canonical.host()),
         _ => Ok(canonical.text()),
     }
@@ -55,7 +61,8 @@ mod tests {
 
     fn listed(url: &str, width: Width) -> Result<String, Unlistable> {
         let mut canonical = Canonical::default();
-        listed_expression(url.as_bytes(), width, &mut canonical).map(|text| String::from_utf8_lossy(text).into_owned())
+        listed_expression(url.as_bytes(), width, &mut canonical)
+            .map(|text| String::from_utf8_lossy(text).into_owned())
     }
 
     #[test]
@@ -74,10 +81,25 @@ mod tests {
 
     #[test]
     fn an_entry_is_never_stretched() {
-        assert_eq!(listed("example.com/a", Width::Host), Err(Unlistable::WiderThanWidth));
-        assert_eq!(listed("example.com/?a", Width::Host), Err(Unlistable::WiderThanWidth));
-        assert_eq!(listed("example.com/a?b", Width::Prefix), Err(Unlistable::WiderThanWidth));
-        assert_eq!(listed("*.example.com", Width::Host), Err(Unlistable::Url(Fault::Invalid)));
-        assert_eq!(listed("", Width::Host), Err(Unlistable::Url(Fault::Invalid)));
+        assert_eq!(
+            listed("example.com/a", Width::Host),
+            Err(Unlistable::WiderThanWidth)
+        );
+        assert_eq!(
+            listed("example.com/?a", Width::Host),
+            Err(Unlistable::WiderThanWidth)
+        );
+        assert_eq!(
+            listed("example.com/a?b", Width::Prefix),
+            Err(Unlistable::WiderThanWidth)
+        );
+        assert_eq!(
+            listed("*.example.com", Width::Host),
+            Err(Unlistable::Url(Fault::Invalid))
+        );
+        assert_eq!(
+            listed("", Width::Host),
+            Err(Unlistable::Url(Fault::Invalid))
+        );
     }
 }
