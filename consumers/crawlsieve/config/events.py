@@ -13,7 +13,7 @@ from crawlsieve.config.section import Section, Topic
 
 ExactSignal = Literal["url", "md5", "sha1", "sha256", "sha512", "url_md5", "url_sha1", "url_sha256"]
 PerceptualSignal = Literal["pdq", "phash", "dhash", "ahash", "whash"]
-Signal = ExactSignal | PerceptualSignal
+Signal = Literal[ExactSignal, PerceptualSignal]
 SIGNALS: tuple[str, ...] = (*get_args(ExactSignal), *get_args(PerceptualSignal))
 """Every kind of value that can be checked."""
 
@@ -59,7 +59,7 @@ class EventsSettings(Section):
     @classmethod
     def _paths(cls, table: object) -> object:
         if not isinstance(table, dict):
-            raise ValueError('write a table of field = signal, such as url = "url"')
+            raise ValueError('write a table of field = signal, such as url = "url"')  # noqa: TRY004  pydantic's way
         found: dict[str, object] = {}
         mistakes = list(_flatten(table, "", found))
         if mistakes:
@@ -77,33 +77,28 @@ class EventsSettings(Section):
 
 
 def _flatten(table: dict[str, object], above: str, found: dict[str, object]) -> list[str]:
-    """Nested tables as dotted paths. A table with a plain value under one of our options is a field's, not a record's."""
+    """Nested tables as dotted paths, into found. Returns mistakes."""
     mistakes = []
     for key, value in table.items():
         path = f"{above}{key}"
-        if isinstance(value, str):
-            value = {"signal": value}
-        elif isinstance(value, dict) and not any(not isinstance(value.get(o, {}), dict) for o in _OPTIONS):
+        if isinstance(value, dict) and not _is_field(value):
             if not value:
                 mistakes.append(f"{dotted((path,))}: write the field's signal: one of {', '.join(SIGNALS)}")
             mistakes += _flatten(value, f"{path}.", found)
-            continue
-        if path in found:
+        elif path in found:
             mistakes.append(f"{dotted((path,))}: is mapped twice; keep one")
-        signal = value.get("signal") if isinstance(value, dict) else None
-        if isinstance(signal, str) and signal not in SIGNALS:
-            mistakes.append(f"{dotted((path,))}: {unknown_signal(signal)}{_misspelt(key)}")
-            continue
-        found[path] = value
+        else:
+            found[path] = {"signal": value} if isinstance(value, str) else value
     return mistakes
+
+
+def _is_field(table: dict[str, object]) -> bool:
+    """Whether a table is a field's options, perhaps misspelt, and not a record with fields of its own."""
+    plain = [key for key, value in table.items() if not isinstance(value, dict)]
+    return any(difflib.get_close_matches(key, _OPTIONS, 1, 0.75) for key in plain)
 
 
 def unknown_signal(name: str) -> str:
     """What to say of a signal that is none."""
     near = difflib.get_close_matches(name.lower(), SIGNALS, 1, 0.5)
     return "unknown signal; " + (f"did you mean {near[0]}?" if near else f"write one of {', '.join(SIGNALS)}")
-
-
-def _misspelt(key: str) -> str:
-    near = difflib.get_close_matches(key, _OPTIONS, 1, 0.75)
-    return f" (or did you mean the option {near[0]}?)" if near and near[0] != key else ""

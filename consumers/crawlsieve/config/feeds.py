@@ -3,18 +3,18 @@
 import difflib
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from crawlsieve.config.durations import Duration
-from crawlsieve.config.events import SIGNALS, PerceptualSignal, Signal, unknown_signal
+from crawlsieve.config.events import SIGNALS, Signal, unknown_signal
 from crawlsieve.config.mistakes import Several, dotted
 from crawlsieve.config.section import Section
 
 _NOT_SIGNALS = ("record_id", "category")
-_FARTHEST: dict[str, int] = {"pdq": 31, **dict.fromkeys(("phash", "dhash", "ahash", "whash"), 10)}
+_FARTHEST = {"pdq": 31, "phash": 10, "dhash": 10, "ahash": 10, "whash": 10}
 
 FeedName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}\z")]
 """A feed's name: it becomes a metric label and part of a record's key."""
@@ -35,8 +35,8 @@ class FeedSettings(Section):
     """What the lines of a text list are."""
     match: Literal["exact", "page", "prefix", "host"] = "page"
     """How wide URL entries match."""
-    max_distance: dict[PerceptualSignal, int] = Field(default_factory=dict)
-    """Hamming distance up to which perceptual entries match, in bits. Default, and most: 31 for pdq, 10 for the others."""
+    max_distance: dict[str, int] = Field(default_factory=dict)
+    """Bits by which perceptual values may differ. Default, and most: 31 for pdq, 10 for the others."""
     category: str = Field("listed", pattern=r"^[a-z0-9_-]{1,24}\z")
     """What entries without a category of their own are counted as."""
     every: Duration = timedelta(hours=1)
@@ -80,17 +80,21 @@ class FeedSettings(Section):
             if name in SIGNALS or name in _NOT_SIGNALS:
                 continue
             near = difflib.get_close_matches(name, _NOT_SIGNALS, 1)
-            mistakes.append(
-                f"{dotted((name,))}: " + (f"unknown; did you mean {near[0]}?" if near else unknown_signal(name))
-            )
+            hint = f"unknown; did you mean {near[0]}?" if near else unknown_signal(name)
+            mistakes.append(f"{dotted((name,))}: {hint}")
         if mistakes:
             raise Several(mistakes)
         return columns
 
     @field_validator("max_distance", mode="after")
     @classmethod
-    def _distances_in_range(cls, given: dict[PerceptualSignal, int]) -> dict[PerceptualSignal, int]:
-        mistakes = [f"{s}: is {d}; write 0 to {_FARTHEST[s]}" for s, d in given.items() if not 0 <= d <= _FARTHEST[s]]
+    def _distances_in_range(cls, given: dict[str, int]) -> dict[str, int]:
+        mistakes = []
+        for signal, distance in given.items():
+            if signal not in _FARTHEST:
+                mistakes.append(f"{dotted((signal,))}: has no distance; write one of {', '.join(_FARTHEST)}")
+            elif not 0 <= distance <= _FARTHEST[signal]:
+                mistakes.append(f"{signal}: is {distance}; write 0 to {_FARTHEST[signal]}")
         if mistakes:
             raise Several(mistakes)
         return given
@@ -122,7 +126,7 @@ class FeedSettings(Section):
             mistakes.append(f"overruled_by: is for feeds that quarantine, not for {self.action}; leave it out")
         if mistakes:
             raise Several(mistakes)
-        farthest = {s: _FARTHEST[s] for s in get_args(PerceptualSignal) if s in listed}
+        farthest = {signal: most for signal, most in _FARTHEST.items() if signal in listed}
         # The model is frozen for its users; here it is still being made.
         self.__dict__["max_distance"] = {**farthest, **self.max_distance}
         return self

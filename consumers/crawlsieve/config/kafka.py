@@ -85,7 +85,7 @@ class KafkaSettings(Section):
     @classmethod
     def _sides(cls, table: object) -> object:
         if not isinstance(table, dict):
-            raise ValueError('write a table of librdkafka\'s settings, such as "bootstrap.servers" = "kafka:9092"')
+            raise ValueError('write a table of librdkafka\'s settings, such as "bootstrap.servers" = "kafka:9092"')  # noqa: TRY004  pydantic's way
         rest = dict(table)
         sides = {side: rest.pop(side, {}) for side in ("consumer", "producer")}
         tables = {"common": rest, **sides}
@@ -104,7 +104,9 @@ class KafkaSettings(Section):
                     mistakes.append(f"{place}{dotted((key,))}: is ours: {reason}; leave it out")
         names = {key for side in read.values() for key in side}
         if not names & {"bootstrap.servers", "metadata.broker.list"}:
-            mistakes.append('"bootstrap.servers": is missing; write the brokers, such as "kafka:9092"')
+            near = difflib.get_close_matches("bootstrap.servers", names, 1)
+            hint = f"; did you mean it by {dotted((near[0],))}?" if near else ""
+            mistakes.append(f'"bootstrap.servers": is missing; write the brokers, such as "kafka:9092"{hint}')
         if mistakes:
             raise Several(mistakes)
         return read
@@ -133,7 +135,7 @@ class RegistrySettings(Section):
     @classmethod
     def _further(cls, table: object) -> object:
         if not isinstance(table, dict):
-            raise ValueError('write a table, such as url = "http://registry:8081"')
+            raise ValueError('write a table, such as url = "http://registry:8081"')  # noqa: TRY004  pydantic's way
         settings = flat(table)
         mistakes = []
         url = settings.pop("url", None)

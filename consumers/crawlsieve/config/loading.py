@@ -55,7 +55,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _check(laid: Overlay) -> tuple[Config | None, list[Mistake]]:
-    tree = laid.tree
+    tree = {"kafka": {}, **laid.tree}
     across = _across(tree)
     try:
         return Config.model_validate(tree), across
@@ -89,11 +89,10 @@ def _again(place: tuple[str, ...], table: object, model: type[BaseModel], wrong:
     try:
         model.model_validate(rest)
     except ValidationError as error:
-        found = [Mistake(f"{dotted(place)}.{m.key}".replace(".<root>", ""), m.text) for m in explain(error, model)]
+        found = list(explain(error, Config, place))
         # What a dropped key would have decided is not known.
-        return [
-            m for m in found if not any(re.search(rf"\b{re.escape(key)}\b", f"{m.key} {m.text}") for key in dropped)
-        ]
+        unknown = re.compile("|".join(rf"\b{re.escape(key)}\b" for key in dropped))
+        return [mistake for mistake in found if not unknown.search(str(mistake))]
     return []
 
 

@@ -1,15 +1,16 @@
 """What is wrong with a configuration, in words for operators. Values are not repeated: they may be secret."""
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 
 class Several(ValueError):
-    """More than one mistake in a section. Each is `key: what would be right`, the key as TOML has it, no secret in it."""
+    """More than one mistake in a section. Each is `key: what would be right`; the key is as in TOML."""
 
     def __init__(self, mistakes: list[str]) -> None:
         super().__init__("\n".join(mistakes))
@@ -59,10 +60,10 @@ _LIMITS = {
 }
 
 
-def explain(error: ValidationError, root: type[BaseModel]) -> Iterator[Mistake]:
-    """The mistakes that pydantic has found, in order."""
+def explain(error: ValidationError, root: type[BaseModel], at: tuple[str, ...] = ()) -> Iterator[Mistake]:
+    """The mistakes that pydantic has found, in order. root: of the whole tree; at: where the checked table stands."""
     for one in error.errors(include_url=False):
-        place = tuple(str(part) for part in one["loc"] if part != "[key]")
+        place = (*at, *(str(part) for part in one["loc"] if part != "[key]"))
         key = dotted(place)
         cause = one.get("ctx", {}).get("error")
         if isinstance(cause, Several):
@@ -71,13 +72,9 @@ def explain(error: ValidationError, root: type[BaseModel]) -> Iterator[Mistake]:
         elif one["type"] == "extra_forbidden":
             yield Mistake(key, unknown_key(place, root))
         elif one["type"] == "string_pattern_mismatch" and place[0] == "feeds" and len(place) == 2:
-            yield Mistake(
-                key, "not a feed's name: write 1 to 63 of A-Z a-z 0-9 _ . -, beginning with a letter or digit"
-            )
+            yield Mistake(key, "not a feed's name: write 1 to 63 of A-Z a-z 0-9 _ . -, the first a letter or digit")
         else:
-            yield Mistake(
-                key, _found(place, one["input"]) + _wanted(one["type"], one.get("ctx", {}), cause, one["msg"])
-            )
+            yield Mistake(key, _found(place, one["input"]) + _wanted(one))
 
 
 def dotted(place: tuple[str, ...]) -> str:
@@ -132,14 +129,18 @@ def _found(place: tuple[str, ...], value: object) -> str:
     return ""
 
 
-def _wanted(kind: str, context: Mapping[str, Any], cause: object, message: str) -> str:
+def _wanted(one: ErrorDetails) -> str:
+    kind, context = one["type"], one.get("ctx", {})
+    cause = context.get("error")
     if isinstance(cause, ValueError):
         return str(cause)
     if kind == "literal_error":
-        return f"write one of {context['expected'].replace(chr(39), '').replace(' or ', ', ')}"
+        choice = context["expected"].replace("'", "").replace(" or ", ", ")
+        near = difflib.get_close_matches(str(one["input"]), choice.split(", "), 1)
+        return f"write one of {choice}" + (f"; did you mean {near[0]}?" if near else "")
     if kind in _LIMITS:
         name, words = _LIMITS[kind]
         return f"write {words} {context[name]}"
     if kind == "string_pattern_mismatch":
         return f"write something that fits {context['pattern']}"
-    return _PLAIN.get(kind, message)
+    return _PLAIN.get(kind, one["msg"])

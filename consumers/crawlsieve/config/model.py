@@ -14,9 +14,9 @@ class Config(Section):
 
     kafka: KafkaSettings
     schema_registry: RegistrySettings | None = None
-    events: EventsSettings = EventsSettings()
-    denylist: DenylistSettings = DenylistSettings()
-    screen: ScreenSettings = ScreenSettings()
-    refresh: RefreshSettings = RefreshSettings()
-    log: LogSettings = LogSettings()
+    events: EventsSettings = Field(default_factory=lambda: EventsSettings.model_validate({}))
+    denylist: DenylistSettings = Field(default_factory=lambda: DenylistSettings.model_validate({}))
+    screen: ScreenSettings = Field(default_factory=lambda: ScreenSettings.model_validate({}))
+    refresh: RefreshSettings = Field(default_factory=lambda: RefreshSettings.model_validate({}))
+    log: LogSettings = Field(default_factory=lambda: LogSettings.model_validate({}))
     feeds: dict[FeedName, FeedSettings] = Field(default_factory=dict)

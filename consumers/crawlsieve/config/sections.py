@@ -124,7 +124,7 @@ class ScreenSettings(Section):
         if self.transaction_timeout >= self.session_timeout:
             mistakes.append(
                 f"transaction_timeout: is {written(self.transaction_timeout)}; write less than session_timeout "
-                f"({written(self.session_timeout)}), so that a dead screener's transaction ends before its partitions move"
+                f"({written(self.session_timeout)}), so that a transaction ends before its partitions move on"
             )
         if self.max_delay >= self.session_timeout:
             mistakes.append(f"max_delay: is {written(self.max_delay)}; write less than session_timeout")
