@@ -3,18 +3,28 @@
 Verbs import what they need when they run, so that `crawlsieve --help` is there at once.
 """
 
+import base64
 import os
+import secrets
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from types import FrameType
+from typing import Annotated
 
 import typer
 
 from crawlsieve import __version__
 from crawlsieve.config import Config, load
-from crawlsieve.errors import OperatorError
+from crawlsieve.errors import ConfigError, OperatorError
+from crawlsieve.telemetry import log
+from crawlsieve.telemetry.faults import in_one_line
+from crawlsieve.telemetry.health import Health
+
+_BUG = 70  # sysexits.h: EX_SOFTWARE
 
 app = typer.Typer(
     help="Keeps listed material out of AI training data while the data is still being crawled.",
@@ -24,20 +34,28 @@ app = typer.Typer(
 )
 
 ConfigFile = Annotated[
-    Path | None, typer.Option("--config", "-c", envvar="CRAWLSIEVE_CONFIG", help="The TOML file; see docs/configuration.md.")
+    Path | None,
+    typer.Option("--config", "-c", envvar="CRAWLSIEVE_CONFIG", help="The TOML file; see docs/configuration.md."),
 ]
 
 
 def main() -> None:
-    """Runs a verb. An error that only an operator can mend is one line on standard error, and its exit code."""
+    """Runs a verb. Exits with 1 on what an operator has to mend, with 2 on a wrong configuration or usage."""
     try:
         app()
     except OperatorError as error:
-        print(f"crawlsieve: {error}", file=sys.stderr)  # noqa: T201
+        _complain(str(error))
         sys.exit(error.exit_code)
+    except Exception as fault:  # its text may hold what no log may
+        _complain(f"broke down: {in_one_line(fault)}. This is a defect: please report this line")
+        sys.exit(_BUG)
 
 
-def _version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback
+def _complain(text: str) -> None:
+    sys.stderr.write(f"crawlsieve: {text}\n")
+
+
+def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"crawlsieve {__version__}")
         raise typer.Exit
@@ -45,62 +63,90 @@ def _version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback
 
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,  # noqa: FBT002
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     del version
 
 
-def _prepare(config_file: Path | None) -> tuple[Config, threading.Event]:
-    """Configuration and log; the first SIGTERM or SIGINT sets the event, the second ends the process at once."""
-    from crawlsieve.telemetry import log
-
-    config = load(config_file, os.environ)
+def _configured(path: Path | None) -> Config:
+    """The configuration, once the log is set up by it."""
+    config = load(path, os.environ)
     log.configure(config.log)
+    return config
+
+
+def stop_on_signals() -> threading.Event:
+    """Set by the first SIGTERM or SIGINT; the second ends the process at once, with 128 and the signal's number."""
     stop = threading.Event()
 
-    def told(number: int, frame: Any) -> None:
-        del frame
+    def told(number: int, _: FrameType | None) -> None:
         if stop.is_set():
             os._exit(128 + number)
         stop.set()
 
     signal.signal(signal.SIGTERM, told)
     signal.signal(signal.SIGINT, told)
-    return config, stop
+    return stop
+
+
+@contextmanager
+def _served(listen: str) -> Iterator[Health]:
+    """The surroundings of a process that runs for long: kept out of core dumps, and watched over HTTP."""
+    from crawlsieve.telemetry.metrics import BUILD_INFO
+    from crawlsieve.telemetry.process import harden
+    from crawlsieve.telemetry.server import serve
+
+    harden()
+    BUILD_INFO.set(1, version=__version__)
+    health = Health()
+    with serve(listen, health):
+        yield health
+
+
+@contextmanager
+def _kafka_away(config: Config) -> Iterator[None]:
+    """Turns what Kafka refuses a verb that ends by itself into one clear error."""
+    from confluent_kafka import KafkaException
+
+    from crawlsieve.kafka.failures import describe, operator_error
+
+    try:
+        yield
+    except KafkaException as failure:
+        known = operator_error(failure, config.events.topic)
+        away = OperatorError(
+            f"Kafka at {config.kafka.servers} does not answer as it should ({describe(failure)}): "
+            "check kafka.bootstrap.servers, the network and the brokers"
+        )
+        raise known or away from None
 
 
 @app.command()
 def screen(config: ConfigFile = None) -> None:
     """Screen events: crawl.events in, clean, quarantined and dead ones out, exactly once."""
     from crawlsieve.screen import service
-    from crawlsieve.telemetry.health import Health
-    from crawlsieve.telemetry.process import harden
-    from crawlsieve.telemetry.server import serve
 
-    settings, stop = _prepare(config)
-    harden()
-    health = Health()
-    with serve(settings.screen.listen, health):
+    settings, stop = _configured(config), stop_on_signals()
+    with _served(settings.screen.listen) as health:
         service.run(settings, health, stop)
 
 
 @app.command()
 def refresh(
     config: ConfigFile = None,
-    once: Annotated[bool, typer.Option("--once", help="Pull every feed once, then end.")] = False,  # noqa: FBT002
+    once: Annotated[bool, typer.Option("--once", help="Pull every feed once, then end.")] = False,
     feed: Annotated[str | None, typer.Option("--feed", help="Only this feed.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, in counts; write nothing.")] = False,  # noqa: FBT002
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would change, in counts; write nothing.")
+    ] = False,
 ) -> None:
     """Pull partners' feeds into the denylist."""
     from crawlsieve.refresh import service
-    from crawlsieve.telemetry.health import Health
-    from crawlsieve.telemetry.process import harden
-    from crawlsieve.telemetry.server import serve
 
-    settings, stop = _prepare(config)
-    harden()
-    health = Health()
-    with serve(settings.refresh.listen, health):
+    settings, stop = _configured(config), stop_on_signals()
+    with _served(settings.refresh.listen) as health:
         code = service.run(settings, health, stop, once=once, only=feed, dry_run=dry_run)
     raise typer.Exit(code)
 
@@ -108,33 +154,27 @@ def refresh(
 @app.command()
 def audit(
     config: ConfigFile = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,  # noqa: FBT002
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Prove from receipts, offsets and outputs that every event has exactly one verdict."""
     from crawlsieve.audit import service
 
-    settings, _ = _prepare(config)
-    raise typer.Exit(service.run(settings, as_json=json))
+    settings = _configured(config)
+    with _kafka_away(settings):
+        raise typer.Exit(service.run(settings, as_json=json))
 
 
 @app.command()
 def topics(
     config: ConfigFile = None,
-    create: Annotated[bool, typer.Option("--create", help="Create those that are missing.")] = False,  # noqa: FBT002
+    create: Annotated[bool, typer.Option("--create", help="Create those that are missing.")] = False,
 ) -> None:
     """Compare the topics with the design, or create them."""
-    from confluent_kafka import KafkaException
-
     from crawlsieve.kafka import topics as kafka_topics
-    from crawlsieve.kafka.failures import describe, operator_error
 
-    settings, _ = _prepare(config)
-    try:
-        code = kafka_topics.run(settings, create)
-    except KafkaException as failure:
-        known = operator_error(failure, settings.events.topic)
-        raise known or OperatorError(f"Kafka does not answer ({describe(failure)}): check bootstrap.servers") from failure
-    raise typer.Exit(code)
+    settings = _configured(config)
+    with _kafka_away(settings):
+        raise typer.Exit(kafka_topics.run(settings, create))
 
 
 @app.command()
@@ -145,13 +185,14 @@ def publish(
     """Publish crawl metadata as events."""
     from crawlsieve.events import publish as events_publish
 
-    settings, stop = _prepare(config)
-    raise typer.Exit(events_publish.run(settings, files, stop))
+    settings, stop = _configured(config), stop_on_signals()
+    with _kafka_away(settings):
+        raise typer.Exit(events_publish.run(settings, files, stop))
 
 
 @app.command()
 def demo(
-    keep: Annotated[bool, typer.Option("--keep", help="Leave it running to look around, until Ctrl-C.")] = False,  # noqa: FBT002
+    keep: Annotated[bool, typer.Option("--keep", help="Leave it running to look around, until Ctrl-C.")] = False,
 ) -> None:
     """Run everything on an embedded broker, on real rows, in half a minute."""
     from crawlsieve.demo import service
@@ -162,9 +203,20 @@ def demo(
 @app.command("check-config")
 def check_config(config: ConfigFile = None) -> None:
     """Say everything that is wrong with the configuration, or that it is right."""
+    from crawlsieve.cli_check import refused_by_librdkafka
+
     settings = load(config, os.environ)
-    feeds = ", ".join(settings.feeds) or "none"
-    typer.echo(f"ok: events from {settings.events.topic}, group {settings.screen.group}, feeds: {feeds}")
+    if mistakes := refused_by_librdkafka(settings):
+        raise ConfigError(f"{config or 'the configuration'} is refused:\n  " + "\n  ".join(mistakes))
+    screening = settings.screen
+    outputs = (screening.clean, screening.quarantine, screening.dead_letter, screening.receipts)
+    typer.echo("ok")
+    typer.echo(f"brokers   {settings.kafka.servers}")
+    typer.echo(f"events    {settings.events.topic}: {', '.join(settings.events.signals)}")
+    typer.echo(f"outputs   {', '.join(outputs)}")
+    typer.echo(f"denylist  {settings.denylist.topic}")
+    for name, feed in settings.feeds.items():
+        typer.echo(f"feed      {name}: {feed.action}, {feed.format}{', required' if feed.required else ''}")
 
 
 @app.command("new-secret")
@@ -172,21 +224,20 @@ def new_secret(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A file to write, for its owner only.")] = None,
 ) -> None:
     """Make a secret for the denylist: 32 random bytes, as base64."""
-    import base64
-    import secrets
-
-    text = base64.b64encode(secrets.token_bytes(32)).decode()
+    text = base64.b64encode(secrets.token_bytes(32)).decode() + "\n"
     if output is None:
-        typer.echo(text)
+        typer.echo(text, nl=False)
         return
     try:
         handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise OperatorError(f"{output} exists already: a denylist can't change its secret; choose another name") from None
+        raise OperatorError(
+            f"{output} exists already, and the denylist made with it can't be read with another: name a new file"
+        ) from None
     except OSError as fault:
-        raise OperatorError(f"{output} can't be written: {fault.strerror}") from None
-    with os.fdopen(handle, "w") as file:
-        file.write(text + "\n")
+        raise OperatorError(f"{output} can't be written ({fault.strerror}): mend its folder, or name another") from None
+    with os.fdopen(handle, "w", encoding="ascii") as file:
+        file.write(text)
 
 
 if __name__ == "__main__":
