@@ -5,7 +5,6 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from crawlsieve.config import environment
 from crawlsieve.config.durations import written
@@ -19,12 +18,12 @@ _HEAD = """\
 Made by `python -m crawlsieve.config.reference` from the models; change those, not this page.
 
 One TOML file serves all verbs; `--config FILE` or `CRAWLSIEVE_CONFIG` names it. `crawlsieve check-config` says
-everything that is wrong at once. Lengths of time are written `50ms`, `10s`, `5m`, `6h`, `30d`. Relative paths start from
-the working directory.
+everything that is wrong at once. Lengths of time are written `50ms`, `10s`, `5m`, `6h`, `30d`. Relative paths start
+from the working directory.
 
 Every setting has an environment variable, which wins over the file; an empty one counts as unset, and an unknown one
-that begins with `CRAWLSIEVE_` is an error (except what Kubernetes adds for a service of that name). Tables and lists are
-written there as TOML in one line: `CRAWLSIEVE_EVENTS_SIGNALS='{ url = "url", image_md5 = "md5" }'`.
+that begins with `CRAWLSIEVE_` is an error (except what Kubernetes adds for a service of that name). Tables and lists
+are written there as TOML in one line: `CRAWLSIEVE_EVENTS_SIGNALS='{ url = "url", image_md5 = "md5" }'`.
 
 ## [kafka]
 
@@ -32,8 +31,8 @@ Goes to librdkafka as it is: TLS, SASL and tuning as in its CONFIGURATION.md. `"
 must be there. `[kafka.consumer]` and `[kafka.producer]` are for one side only and win over `[kafka]`. Nested tables and
 quoted keys mean the same: `sasl.username = "x"`, `"sasl.username" = "x"`.
 
-Environment: `CRAWLSIEVE_KAFKA__` and the key in capitals with `_` for `.`, such as `CRAWLSIEVE_KAFKA__BOOTSTRAP_SERVERS`
-or `CRAWLSIEVE_KAFKA__SASL_PASSWORD`; for one side `CRAWLSIEVE_KAFKA_CONSUMER__` and `CRAWLSIEVE_KAFKA_PRODUCER__`.
+Environment: `CRAWLSIEVE_KAFKA__` and the key in capitals with `_` for `.`, such as
+`CRAWLSIEVE_KAFKA__BOOTSTRAP_SERVERS` or `CRAWLSIEVE_KAFKA__SASL_PASSWORD`; for one side `CRAWLSIEVE_KAFKA_CONSUMER__` and `CRAWLSIEVE_KAFKA_PRODUCER__`.
 
 These keys carry a guarantee and are refused:
 
@@ -63,8 +62,8 @@ inside of a record needs the quotes.
 
 """
 
-_SECRET = """
-The secret itself may come from `CRAWLSIEVE_DENYLIST_SECRET` instead of a file. It is base64 of at least 32 bytes, or at
+_KEYING = """
+The secret itself may come from `CRAWLSIEVE_DENYLIST_KEYING` instead of a file. It is base64 of at least 32 bytes, or at
 least 32 bytes of anything else; the file may end in a line break.
 """
 
@@ -89,7 +88,7 @@ def page() -> str:
         if model is EventsSettings:
             parts.append(_SIGNAL_FIELD + _table(SignalField, None))
         if section == "denylist":
-            parts.append(_SECRET)
+            parts.append(_KEYING)
     return "".join([*parts, _FEEDS, _table(FeedSettings, None)])
 
 
@@ -122,9 +121,11 @@ def _values(annotation: Any) -> str:  # noqa: ANN401  what typing's own function
 def _default(info: FieldInfo) -> str:
     if info.is_required():
         return "required"
-    value = info.get_default()
-    if value is PydanticUndefined or value is None:
-        return "see there"
+    if "efault" in (info.description or ""):
+        return "see meaning"
+    value = info.get_default(call_default_factory=True, validated_data={})
+    if value is None or value == {}:
+        return "none"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     if isinstance(value, timedelta):
