@@ -21,7 +21,7 @@ class Screener:
 
     def __init__(self, made: MadeConfig) -> None:
         self._made = made
-        self._admin = made.broker.admin
+        self._admin = made.broker.admin()
         self._cluster = str(self._admin.list_topics(timeout=10).cluster_id)
         self._topic_id = topics.topic_id(self._admin, made.events)
         self._producer = Producer(

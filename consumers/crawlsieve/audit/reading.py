@@ -136,6 +136,13 @@ def outputs(reader: Reader, config: Config) -> Outputs:
     )
 
 
+def headers_of(message: Message) -> dict[str, bytes]:
+    """The message's headers. Of those with one name the last: an event may have come with such headers of its own."""
+    carried = message.headers() or []
+    pairs = carried.items() if isinstance(carried, dict) else carried
+    return {name: value for name, value in pairs if isinstance(value, bytes)}
+
+
 def _quarantined(reader: Reader, topic: str) -> Iterator[Kept]:
     for _, record in reader.records(topic, wire.own("quarantine")):
         if record["action"] == "quarantined":  # recalls and releases are later words on the same event
@@ -145,8 +152,7 @@ def _quarantined(reader: Reader, topic: str) -> Iterator[Kept]:
 
 def _dead(reader: Reader, topic: str) -> Iterator[Kept]:
     for message in reader.messages(topic):
-        # The last ones are ours: an event may have come with such headers of its own.
-        headers = {name: value for name, value in message.headers() or [] if isinstance(value, bytes)}
+        headers = headers_of(message)
         try:
             origin = headers["crawlsieve.topic"].decode()
             partition, offset = int(headers["crawlsieve.partition"]), int(headers["crawlsieve.offset"])

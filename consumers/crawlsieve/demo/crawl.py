@@ -70,10 +70,9 @@ class Crawl:
 
 def make() -> Crawl:
     """The demo's crawl, from the bundled rows."""
-    with (resources.files("crawlsieve.demo") / "laion.parquet").open("rb") as file:
-        table = pa_parquet.read_table(pa.PythonFile(file, "r"))
-    rows = list(zip(table["URL"].to_pylist(), table["TEXT"].to_pylist(), strict=True))[:ROWS]
-    records = [_record(f"row-{number:05}", url, caption) for number, (url, caption) in enumerate(rows)]
+    table = pa_parquet.read_table(pa.BufferReader((resources.files("crawlsieve.demo") / "laion.parquet").read_bytes()))
+    rows = table.to_pylist()[:ROWS]
+    records = [_record(f"row-{number:05}", row["URL"], row["TEXT"]) for number, row in enumerate(rows)]
     lists = _lists(records)
     crawl = Crawl(lists, [], {"withdrawn": lists.withdrawn, "added": lists.added})
     malformed = _malformed(lists.md5[0])

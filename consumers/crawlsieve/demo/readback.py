@@ -70,7 +70,7 @@ def read(config: Config) -> Topics:
             reasons = frozenset((reason["feed"], reason["signal"]) for reason in record["reasons"])
             topics.quarantined.append(((record["partition"], record["offset"]), record["version"], reasons))
         for message in reader.messages(screen.dead_letter):
-            said = {name: value for name, value in message.headers() or [] if isinstance(value, bytes)}
+            said = reading.headers_of(message)
             offset = (int(said["crawlsieve.partition"]), int(said["crawlsieve.offset"]))
             topics.dead.append((offset, said["crawlsieve.reason"].decode()))
         for _, receipt in reader.records(screen.receipts, wire.own("receipt")):
@@ -141,7 +141,9 @@ def _effects(
     for offset, what in topics.events.items():
         event = by_event.get(what)
         if event is not None and event.changing is not None:
-            changing[event.changing].append((_version_at(topics.links, offset), matched.get(offset) == {PAGES}))
+            changing[event.changing].append(
+                (_version_at(topics.links, offset), matched.get(offset) == frozenset({PAGES}))
+            )
     ledger.changed_at = min((version for version, hit in changing["added"] if hit), default=None)
     if ledger.changed_at is None:
         ledger.faults.append("the entry that was added never came into force")

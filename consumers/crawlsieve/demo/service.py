@@ -7,10 +7,9 @@ import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 
-import structlog
 from rich.console import Console
 
 from crawlsieve.audit import reading
@@ -91,8 +90,8 @@ def run(keep: bool) -> int:
 def _logging_to(file: Path) -> Iterator[Path]:
     """Log lines go where they don't tear the display."""
     with file.open("w", buffering=1) as lines:
-        log.configure(LogSettings(format="json"))
-        structlog.configure(logger_factory=structlog.WriteLoggerFactory(lines))
+        with redirect_stderr(lines):  # only while the log's handler is made
+            log.configure(LogSettings(format="json"))
         yield file
 
 
