@@ -6,7 +6,7 @@ before it is called again, so no rebalance ever finds one open.
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -69,6 +69,8 @@ class Member:
         self._pending: tuple[Sequence[Message], Screened, dict[int, Tally]] | None = None
         self._reported = 0.0
         self._wait = _FIRST_WAIT
+        self._told: Callable[[KafkaError | None, object], None] | None = None
+        """Asked for every record's fate when the last try has failed without a cause."""
 
     def run(self) -> None:
         """Returns when the process is to stop, or when the replica has no denylist to judge by any more.
@@ -159,12 +161,14 @@ class Member:
             self._assignment.rewind(self._consumer)
             self._count_if_committed()
         except Aborted as aborted:
+            self._told = self._around.transaction.delivered
             _log.warning("aborted", cause=aborted.cause, action="back to the committed offsets")
             self._assignment.rewind(self._consumer)
             self._around.stop.wait(self._wait)
             self._wait = min(self._wait * 2, _LONGEST_WAIT)
         else:
             self._wait = _FIRST_WAIT
+            self._told = None
             self._release()
             metrics.BATCH_EVENTS.observe(len(batch))
             metrics.BATCH_SECONDS.observe(time.monotonic() - started)
@@ -252,7 +256,7 @@ class Member:
                     message.key(),
                     partition if keep else -1,
                     None,
-                    None,
+                    self._told,
                     message.timestamp()[1],
                     headers[position],
                 )
@@ -276,7 +280,7 @@ class Member:
         others: dict[int, tuple[str, tuple[object, ...]]] = {}
         for position, event_id, reasons in screened.quarantined:
             key, value = outputs.quarantine(outputs.place_of(batch[position]), event_id, reasons, view)
-            others[position] = ("quarantined", (topics.quarantine, value, key))
+            others[position] = ("quarantined", (topics.quarantine, value, key, -1, None, self._told))
         dead = [(position, reason, mapped, _AS_JUDGED) for position, reason, mapped in screened.dead]
         if self._refused:
             for position, message in enumerate(batch):
@@ -290,7 +294,7 @@ class Member:
             bare = level == _WITHOUT_PAYLOAD
             said = outputs.dead_letter_headers(place, message.timestamp()[1], fault, mapped, None if bare else carried)
             key, value = (None, None) if bare else (message.key(), message.value())
-            others[position] = ("dead", (topics.dead_letter, value, key, -1, None, None, 0, said))
+            others[position] = ("dead", (topics.dead_letter, value, key, -1, None, self._told, 0, said))
         return others
 
     def _count_if_committed(self) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import structlog
-from confluent_kafka import KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from crawlsieve.kafka.failures import REFUSED_FOR_GOOD, describe, error_of, operator_error
 from crawlsieve.telemetry import metrics
@@ -79,6 +79,7 @@ class Transaction:
         self._producer: Producer | None = None
         self._trace = _trace_file()
         self._begun = 0.0
+        self._refusal: int | None = None
         self.state = State.NEW
 
     def ready(self) -> None:
@@ -107,6 +108,7 @@ class Transaction:
         except KafkaException as failure:
             self._give_up("begin", failure)
         self._begun = time.monotonic()
+        self._refusal = None
         self._move(State.OPEN)
         return producer
 
@@ -138,15 +140,34 @@ class Transaction:
         metrics.TRANSACTION_SECONDS.observe(time.monotonic() - self._begun)
 
     def fail(self, failure: KafkaException) -> NoReturn:
-        """Ends the open transaction after an error: aborts if that is known to work, discards the producer if not."""
+        """Ends the open transaction after an error: aborts if that is known to work, discards the producer if not.
+
+        Raises Aborted, Refused or OutcomeUnknown; OperatorError if no retry can help.
+        """
         error = error_of(failure)
-        refused = REFUSED_FOR_GOOD.get(error.code())
-        # A record that produce() itself refuses has not reached librdkafka's transaction: it is ours to abort.
-        if not (error.txn_requires_abort() or (refused and not error.fatal())):
-            self._give_up("commit" if self.state is State.COMMITTING else "produce", failure)
+        if error.txn_requires_abort():
+            self._held().poll(0)  # serves `delivered`, which may know the cause
+        code = self._refusal if error.code() == KafkaError._STATE and self._refusal is not None else error.code()
+        if (refused := REFUSED_FOR_GOOD.get(code)) and not error.fatal():
+            # librdkafka counts the refused records' sequence numbers and the broker does not: in its next transaction
+            # the broker would find numbers missing. A new producer starts at zero, and its init_transactions() aborts.
+            self.discard()
+            metrics.ABORTS.inc(cause=refused)
+            raise Refused(refused)
+        if not error.txn_requires_abort():
+            self._give_up(self.state.value, failure)
         self.abort()
         metrics.ABORTS.inc(cause=describe(failure))
-        raise Refused(refused) if refused else Aborted(describe(failure))
+        raise Aborted(describe(failure))
+
+    def delivered(self, error: KafkaError | None, message: object) -> None:
+        """For produce(), as its callback: notes a refusal that librdkafka hides behind its own state (`_STATE`).
+
+        It costs a microsecond a record, so it is given only to the next try after an abort without a cause.
+        """
+        del message
+        if error is not None and error.code() in REFUSED_FOR_GOOD:
+            self._refusal = error.code()
 
     def abort(self) -> None:
         """Aborts the open transaction. Raises OutcomeUnknown if that does not work in time."""
