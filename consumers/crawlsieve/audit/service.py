@@ -44,12 +44,18 @@ def run(config: Config, *, as_json: bool = False) -> int:
 
 def show(report: Report, console: Console) -> None:
     """The report as tables."""
-    sums = Table("input", "receipts", "end", "committed", "read", "clean", "quarantined", "dead")
+    sums = Table()
+    sums.add_column("input", overflow="fold")
+    for name in ("receipts", "end", "committed", "read", "clean", "quarantined", "dead"):
+        sums.add_column(name, justify="right")
     for row in report.rows:
         numbers = (row.receipts, row.end, row.committed, row.read, row.clean, row.quarantined, row.dead)
         sums.add_row(f"{row.source.topic}/{row.source.partition}", *("-" if n is None else f"{n:,}" for n in numbers))
     console.print(sums)
-    versions = Table("input", "from", "to", "denylist", "version in force")
+    versions = Table()
+    versions.add_column("input", overflow="fold")
+    for name in ("from", "to", "denylist", "version in force"):
+        versions.add_column(name, justify="right")
     for run_ in report.in_force[-_SHOWN:]:
         name = f"{run_.source.topic}/{run_.source.partition}"
         versions.add_row(name, str(run_.start), str(run_.end), run_.denylist_id[:8], str(run_.version))
@@ -57,9 +63,9 @@ def show(report: Report, console: Console) -> None:
     if len(report.in_force) > _SHOWN:
         console.print(f"(the newest {_SHOWN} of {len(report.in_force)} runs of versions; --json has all)")
     for note in report.notes:
-        console.print(f"note: {note}", highlight=False)
+        console.print(f"note: {note}", highlight=False, soft_wrap=True)
     for finding in report.findings[:_SHOWN]:
-        console.print(f"{finding.kind}: {finding.where}: {finding.text}", style="red", highlight=False)
+        console.print(f"{finding.kind}: {finding.where}: {finding.text}", style="red", highlight=False, soft_wrap=True)
     if len(report.findings) > _SHOWN:
         console.print(f"... and {len(report.findings) - _SHOWN} more; --json has all", style="red")
     if not report.rows and not report.findings:
