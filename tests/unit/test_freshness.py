@@ -87,3 +87,41 @@ def test_a_canary_must_be_in_force() -> None:
     assert holds(feeds, CANARY) == {}
     assert holds(feeds) == {"canary-missing": "partner"}
     assert holds({"partner": status(None, complete=False, canary=CANARY.hex())}) == {}
+
+
+@pytest.mark.parametrize(
+    ("signal", "value", "width"),
+    [("md5", "0f" * 16, None), ("url", "http://test.example/", "page"), ("pdq", "0123456789abcdef" * 4, None)],
+)
+def test_only_the_record_itself_is_in_force(signal: str, value: str, width: str | None) -> None:
+    keys = _native.Keys(bytes(range(32)))
+    denylist = _native.Denylist(keys, bytes(16))
+
+    def seal(feed: str, record_id: str | None) -> tuple[bytes, bytes]:
+        sealer = _native.Sealer(keys, bytes(16), feed, 4)
+        [sealed] = sealer.seal(signal, [value], width=width, categories="test", record_ids=[record_id])
+        assert not isinstance(sealed, str)
+        return sealed
+
+    def in_force(feed: str, record_id: str | None) -> bool:
+        return denylist.snapshot().contains(seal(feed, record_id)[0])
+
+    def apply(feed: str) -> None:
+        denylist.apply(feed, action="quarantine", max_distance={}, overruled_by=())
+
+    denylist.stage([seal("partner", "r1"), seal("other", None)])
+    assert not in_force("partner", "r1")  # staged only
+    apply("partner")
+    assert in_force("partner", "r1")
+    assert not in_force("partner", "r2")
+    assert not in_force("partner", None)
+    assert not in_force("other", None)
+    apply("other")
+    denylist.stage([(seal("partner", "r1")[0], None)])
+    apply("partner")
+    assert not in_force("partner", "r1")
+    assert in_force("other", None)
+    denylist.drop("other")
+    assert not in_force("other", None)
+    with pytest.raises(ValueError, match=r"."):
+        denylist.snapshot().contains(b"short")

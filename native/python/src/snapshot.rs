@@ -44,6 +44,12 @@ impl Snapshot {
         Ok(found.iter().map(|reason| Reason::new(py, reason)).collect())
     }
 
+    fn contains(&self, key: &[u8]) -> PyResult<bool> {
+        let key =
+            Key::decode(key).map_err(|damaged| DamagedRecord::new_err(damaged.to_string()))?;
+        Ok(self.0.contains(&key))
+    }
+
     fn entry_tag<'py>(&self, py: Python<'py>, key: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
         let key =
             Key::decode(key).map_err(|damaged| DamagedRecord::new_err(damaged.to_string()))?;

@@ -3,6 +3,7 @@
 //! One thread writes. A snapshot shares what has not changed, so taking and dropping one costs next to nothing, and
 //! whoever reads one never waits.
 
+mod contains;
 mod ledger;
 mod snapshot;
 mod staged;

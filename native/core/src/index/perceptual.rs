@@ -51,6 +51,14 @@ impl Perceptual {
         }
     }
 
+    /// The value's records.
+    #[must_use]
+    pub fn get(&self, key: u128) -> &[Record] {
+        self.rows
+            .get(&key)
+            .map_or(&[], |(_, records)| records.as_slice())
+    }
+
     /// Changes the records of a value. Takes effect for searches with [`Perceptual::finish`].
     ///
     /// `code` may be missing only if nothing is added.
