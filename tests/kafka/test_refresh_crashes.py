@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from confluent_kafka import IsolationLevel, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
 from crawlsieve import _native
 from crawlsieve.kafka import wire
 from tests.kafka.fixtures import MadeConfig, Process
-from tests.kafka.reading import ends
 from tests.kafka.refreshing import feed, refresh, topic
 from tests.waiting import wait_for
 
@@ -32,43 +34,50 @@ def write(path: Path, first: int, last: int) -> None:
     aside.replace(path)
 
 
-def part_is_open(config: MadeConfig) -> bool:
-    """Whether records stand beyond the last stable offset."""
-    bootstrap = config.broker.bootstrap
-    return ends(bootstrap, config.denylist, stable=False) != ends(bootstrap, config.denylist, stable=True)
+class Ends:
+    """The two ends of a denylist topic, asked often."""
 
+    def __init__(self, config: MadeConfig) -> None:
+        self._admin = AdminClient({"bootstrap.servers": config.broker.bootstrap})
+        self._partition = TopicPartition(config.denylist, 0)
 
-def quiet(config: MadeConfig) -> list[tuple[int, bytes, bytes | None]]:
-    """The records once nothing more is added."""
-    seen = topic(config).records
-    while True:
-        time.sleep(0.3)
-        if (now := topic(config).records) == seen:
-            return now
-        seen = now
+    def _end(self, level: IsolationLevel) -> int:
+        asked = self._admin.list_offsets({self._partition: OffsetSpec.latest()}, isolation_level=level)
+        return int(asked[self._partition].result(20).offset)
+
+    @property
+    def stable(self) -> int:
+        """The last stable offset."""
+        return self._end(IsolationLevel.READ_COMMITTED)
+
+    @property
+    def part_is_open(self) -> bool:
+        """Whether records stand beyond the last stable offset."""
+        return self.stable != self._end(IsolationLevel.READ_UNCOMMITTED)
 
 
 def test_kills_within_and_between_parts(make_config: Make, process: Start, tmp_path: Path) -> None:
     path = tmp_path / "list"
     config = make_config(
         feeds={"f": feed(path, signal="md5", every="1s", max_shrink=1)},
-        refresh={"transaction_records": 400},
-        kafka={"producer": {"linger.ms": 300}},
+        refresh={"transaction_records": 10_000},
     )
+    log = Ends(config)
     kills = {True: 0, False: 0}
-    size, generation = 2_000, 0
+    size, generation = 30_000, 0
     while min(kills.values()) < EACH and sum(kills.values()) < 60:
         generation += 1
-        write(path, generation * 700, generation * 700 + size)
-        before = len(topic(config).records)
+        write(path, generation * 10_000, generation * 10_000 + size)
+        before = log.stable
         running = process("refresh", config)
         wants_open = kills[True] < EACH and (kills[False] >= EACH or generation % 2 == 0)
-        wait_for(lambda: part_is_open(config) or not running.running, 60, lambda: running.stderr[-3000:])  # noqa: B023
-        if not wants_open:
-            wait_for(lambda: len(topic(config).records) > before, 60, lambda: running.stderr[-3000:])  # noqa: B023
-            time.sleep(random.uniform(0, 0.3))
+        if wants_open:
+            wait_for(lambda: log.part_is_open, 60, lambda: running.stderr[-3000:])  # noqa: B023
+        else:
+            wait_for(lambda: log.stable > before, 60, lambda: running.stderr[-3000:])  # noqa: B023
+            time.sleep(random.uniform(0, 0.1))
         running.kill()
-        kills[part_is_open(config)] += 1
+        kills[log.part_is_open] += 1
     print(f"kills within a part: {kills[True]}, between parts: {kills[False]}")
     assert min(kills.values()) >= EACH
     write(path, 5, 5 + size)
@@ -79,7 +88,7 @@ def test_kills_within_and_between_parts(make_config: Make, process: Start, tmp_p
     fresh = make_config(feeds={"f": feed(path, signal="md5")})
     assert refresh(fresh) == 0
     assert len(topic(fresh).entries) == size
-    assert not part_is_open(config)
+    assert not log.part_is_open
 
 
 def test_two_refreshers_take_over_without_losing_a_part(make_config: Make, process: Start, tmp_path: Path) -> None:

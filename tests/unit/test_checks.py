@@ -67,7 +67,11 @@ def test_the_canary() -> None:
     ("width", "url", "expected"),
     [
         ("host", "http://com/", True),
-        ("host", "com", False),  # no URL: the sealer says so
+        ("host", "com", True),
+        ("host", " co.uk ", True),
+        ("prefix", "co.uk/", True),
+        ("host", "example.com", False),
+        ("host", "", False),  # no URL: the sealer says so
         ("host", "https://user@CO.UK.:8080/", True),
         ("prefix", "http://co.uk/", True),
         ("prefix", "http://co.uk", True),

@@ -85,7 +85,7 @@ def test_a_pull(client: httpx.Client, tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
     md5 = PROBE[:32]
     path.write_text(
-        f"u,m,r,k\nhttp://a.example/,{md5},1,Kind_A\nhttp://a.example/,,1,\nhttp://[,00,2,\n,,3,\nhttp://a.example/,,2,\n"
+        f"u,m,r,k\nhttp://a.example/,{md5},1,Kind_A\nhttp://a.example/,,1,\nno url,00,2,\n,,3,\nhttp://a.example/,,2,\n"
     )
     columns = {"url": "u", "md5": "m", "record_id": "r", "category": "k"}
     pulled = do(make(path, format="csv", columns=columns), client, tmp_path)

@@ -64,7 +64,9 @@ def matches_everything(width: str | None, url: str | bytes) -> bool:
     """
     if width not in ("host", "prefix"):
         return False
-    canonical = _native.canonical_url(url)
+    # As the sealer does: lists often leave the scheme out.
+    text = url if isinstance(url, str) else url.decode(errors="replace")
+    canonical = _native.canonical_url(url) or _native.canonical_url(f"http://{text.strip()}")
     if canonical is None:
         return False  # the sealer says why
     host, _, rest = canonical.partition("/")
