@@ -93,35 +93,39 @@ def test_kills_within_and_between_parts(make_config: Make, process: Start, tmp_p
 
 def test_two_refreshers_take_over_without_losing_a_part(make_config: Make, process: Start, tmp_path: Path) -> None:
     path = tmp_path / "list"
-    write(path, 0, 300)
+    write(path, 0, 600)
     config = make_config(
         feeds={"f": feed(path, signal="md5", every="1s", max_shrink=1)}, refresh={"transaction_records": 40}
     )
-    processes = [process("refresh", config), process("refresh", config)]
+    log = Ends(config)
+    everyone = [process("refresh", config), process("refresh", config)]
+    alive = list(everyone)
 
     def leaders() -> list[Process]:
-        return [p for p in processes if p.metric("crawlsieve_refresh_leader") == 1]
+        return [p for p in alive if p.metric("crawlsieve_refresh_leader") == 1]
 
-    wait_for(lambda: len(leaders()) == 1, 60, lambda: processes[0].stderr[-3000:])
-    for turn in range(1, 5):
-        write(path, turn * 100, turn * 100 + 300)
-        wanted = turn
-        wait_for(lambda: len(topic(config).records) > 300 * wanted, 60)  # noqa: B023
+    for turn in range(6):
+        wait_for(lambda: len(leaders()) == 1, 60, lambda: alive[0].stderr[-3000:])
+        write(path, turn * 200, turn * 200 + 600)
+        before = log.stable
+        wait_for(lambda: log.stable > before, 60, lambda: alive[0].stderr[-3000:])  # noqa: B023
+        time.sleep(random.uniform(0, 0.5))
         (leader,) = leaders()
         assert leader.terminate() == 0
-        processes.remove(leader)
-        processes.append(process("refresh", config))
-        wait_for(lambda: len(leaders()) == 1, 60, lambda: processes[0].stderr[-3000:])
-        for gone in (leader, *processes):
-            assert not gone.logged("refresh-fenced")
-            assert not gone.logged("part-lost")
-    write(path, 1000, 1300)
-    wait_for(lambda: len(topic(config).entries) == 300 and topic(config).status("f").outcome != "part", 60)
-    for running in processes:
+        alive.remove(leader)
+        alive.append(process("refresh", config))
+        everyone.append(alive[-1])
+    write(path, 5000, 5600)
+    wait_for(lambda: _covers(config, 5000, 5600), 60, lambda: alive[0].stderr[-3000:])
+    for running in alive:
         assert running.terminate() == 0
-        assert not running.logged("refresh-fenced")
-        assert not running.logged("part-lost")
+    for one in everyone:
+        assert not one.logged("refresh-fenced")
+        assert not one.logged("part-lost")
+        assert not one.logged("refresh-refused")
     topic(config).agrees()
+    outcomes = [status.outcome for status in topic(config).history("f")]
+    assert outcomes.count("part") > 10
 
 
 def test_a_leader_that_was_stopped_stands_by_afterwards(make_config: Make, process: Start, tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ class PulledFile:
 
     def put(self, entries: Iterable[Entry]) -> None:
         """Adds entries. Sorted batches touch fewer pages."""
-        self._connection.executemany("REPLACE INTO entries VALUES (?, ?)", sorted(entries))
+        self._connection.executemany("REPLACE INTO entries VALUES (?, ?)", sorted(dict(entries).items()))
 
     def first_with(self, prefix: bytes) -> bytes | None:
         """The smallest key that begins with prefix."""
