@@ -8,7 +8,6 @@ from crawlsieve.errors import OperatorError
 _FOR_THE_OPERATOR: dict[int, str] = {
     KafkaError.UNKNOWN_TOPIC_OR_PART: "topic {what} does not exist: run `crawlsieve topics --create`",
     KafkaError._UNKNOWN_TOPIC: "topic {what} does not exist: run `crawlsieve topics --create`",
-    KafkaError._UNKNOWN_PARTITION: "a partition of {what} does not exist: compare `crawlsieve topics`",
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "no right to use topic {what}: grant this user the rights of its verb",
     KafkaError.GROUP_AUTHORIZATION_FAILED: "no right to use group {what}: grant this user READ on the group",
     KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: (

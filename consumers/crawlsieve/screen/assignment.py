@@ -41,11 +41,20 @@ class Assignment:
     """Follows cooperative rebalances. All calls come from the thread that consumes."""
 
     def __init__(
-        self, topic: str, passed_gaps: frozenset[str], resume_at: Mapping[int, int], stopping: Callable[[], bool]
+        self,
+        topic: str,
+        partitions: int,
+        passed_gaps: frozenset[str],
+        resume_at: Mapping[int, int],
+        stopping: Callable[[], bool],
     ) -> None:
-        """passed_gaps: those that operators pass, `topic/partition@offset`. resume_at: from receipts, by partition."""
+        """partitions: how many the topic had when this member joined. resume_at: from receipts, by partition.
+
+        passed_gaps: those that operators pass, `topic/partition@offset`.
+        """
         self._stopping = stopping
         self._topic = topic
+        self._partitions_known = partitions
         self._passed_gaps = passed_gaps
         self._resume_at = resume_at
         self.owned: dict[int, Owned] = {}
@@ -54,8 +63,15 @@ class Assignment:
         self.paused = False
 
     def assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """The rebalance callback for new partitions. Raises KafkaException when their offsets can't be learned."""
+        """The rebalance callback for new partitions.
+
+        Raises KafkaException when their offsets can't be learned, or when one was added to the topic since this member
+        joined: whether events keep their partitions must be asked again, and only a new producer knows its namesake in
+        the clean topic.
+        """
         metrics.REBALANCES.inc(kind="assigned")
+        if any(tp.partition >= self._partitions_known for tp in partitions):
+            raise KafkaException(KafkaError(KafkaError._UNKNOWN_PARTITION))
         start = []
         for committed in self._committed(consumer, partitions):
             owned = self._where(consumer, committed)

@@ -86,7 +86,8 @@ def _join(around: Surroundings, where: InputTopic, on_error: Callable[[KafkaErro
         # All offsets gone, yet receipts are there: the group has expired, and its receipts say where it stood.
         expired = all(tp.offset < 0 for tp in committed)
         resume_at = ends_of_receipts(config, around.origin) if expired else {}
-        assignment = Assignment(where.name, frozenset(config.screen.pass_gaps), resume_at, around.stop.is_set)
+        passed = frozenset(config.screen.pass_gaps)
+        assignment = Assignment(where.name, where.partitions, passed, resume_at, around.stop.is_set)
         Member(around, consumer, assignment, Lag(where.name, where.retention_seconds)).run()
     finally:
         consumer.close()
