@@ -43,7 +43,7 @@ $(DEPENDENCIES): constraints.txt | has-python
 	@touch $@
 
 $(NATIVE): $(DEPENDENCIES) pyproject.toml $(RUST) | has-rust
-	PIP_CONSTRAINT=constraints.txt VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/maturin develop -q --release
+	PIP_QUIET=1 PIP_CONSTRAINT=constraints.txt VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/maturin develop -q --release
 	@touch $@
 
 demo: build ## Run the main job on an embedded broker (make demo ARGS=--keep leaves it running)

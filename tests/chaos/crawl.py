@@ -11,7 +11,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 import fastavro
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from tests.kafka.crawl import SCHEMA, datum
 from tests.kafka.fixtures import MadeConfig
@@ -162,6 +162,10 @@ class Crawl:
                 break
             except BufferError:
                 self._producer.poll(0.05)
+            except KafkaException as failure:
+                if failure.args[0].code() != KafkaError._UNKNOWN_PARTITION:
+                    raise
+                self._producer.poll(0.05)  # just added: librdkafka learns of it within half a second
         self._producer.poll(0)
 
     def _delivered(self, error: KafkaError | None, _: Message) -> None:

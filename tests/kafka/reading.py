@@ -7,6 +7,12 @@ from typing import cast
 
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
+# For half a minute after a broker has come back, its coordinators and leaders may not know of themselves.
+_patiently = retry(
+    retry=retry_if_exception_type(KafkaException), stop=stop_after_delay(30), wait=wait_fixed(0.3), reraise=True
+)
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,7 @@ def _number(value: int | None) -> int:
     return value
 
 
+@_patiently
 def committed_offsets(bootstrap: str, group: str, topic: str) -> dict[int, int]:
     """The group's committed offset of each partition that has one."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False})
@@ -96,6 +103,7 @@ def committed_offsets(bootstrap: str, group: str, topic: str) -> dict[int, int]:
         consumer.close()
 
 
+@_patiently
 def ends(bootstrap: str, topic: str, *, stable: bool) -> dict[int, int]:
     """Each partition's last stable offset, or its high watermark. They differ while a transaction is open."""
     admin = AdminClient({"bootstrap.servers": bootstrap})
