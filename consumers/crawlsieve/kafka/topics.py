@@ -76,7 +76,7 @@ def designed(config: Config, partitions: int | None, events: dict[str, str]) -> 
     count = partitions or 12
     size = int(events.get("max.message.bytes", 1_048_588))
     # Timestamps are the crawlers'; an output that refuses what the input took would turn clean events into dead ones.
-    time_limits = {
+    time_limits: dict[str, int] = {
         name: int(events[name])
         for name in ("message.timestamp.before.max.ms", "message.timestamp.after.max.ms")
         if name in events

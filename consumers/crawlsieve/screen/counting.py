@@ -1,11 +1,10 @@
 """Metrics of a committed batch. Nothing is counted before its transaction is known to be committed."""
 
 import time
-from collections.abc import Mapping, Sequence
-
-from confluent_kafka import Message
+from collections.abc import Mapping
 
 from crawlsieve._native import Screened
+from crawlsieve.screen.batch import Batch
 from crawlsieve.screen.lag import Lag
 from crawlsieve.screen.outputs import Tally
 from crawlsieve.telemetry import metrics
@@ -14,7 +13,7 @@ from crawlsieve.telemetry import metrics
 _TIMED_SHARE = 64
 
 
-def count(batch: Sequence[Message], screened: Screened, tallies: Mapping[int, Tally], lag: Lag) -> None:
+def count(batch: Batch, screened: Screened, tallies: Mapping[int, Tally], lag: Lag) -> None:
     """Counts the batch's verdicts, matches and delays."""
     for verdict in ("clean", "quarantined", "dead"):
         metrics.EVENTS.inc(sum(getattr(tally, verdict) for tally in tallies.values()), verdict=verdict)
@@ -29,12 +28,7 @@ def count(batch: Sequence[Message], screened: Screened, tallies: Mapping[int, Ta
     for _, reason, _ in screened.dead:
         metrics.DEAD_LETTERS.inc(1, reason=reason)
     now = time.time()
-    for message in batch[::_TIMED_SHARE]:
+    for message in batch.messages[::_TIMED_SHARE]:
         metrics.EVENT_DELAY_SECONDS.observe(max(now - message.timestamp()[1] / 1000, 0.0))
-    waiting = set(tallies)
-    for message in reversed(batch):
-        if message.partition() in waiting:
-            waiting.discard(message.partition())
-            lag.screened(message.partition(), message.timestamp()[1])
-        if not waiting:
-            break
+    for partition, message in batch.last().items():
+        lag.screened(partition, message.timestamp()[1])

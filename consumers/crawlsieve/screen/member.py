@@ -6,7 +6,7 @@ before it is called again, so no rebalance ever finds one open.
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -18,24 +18,21 @@ from crawlsieve.config import Config
 from crawlsieve.denylist.freshness import list_holds
 from crawlsieve.denylist.replica import Replica, View
 from crawlsieve.kafka.failures import operator_error
-from crawlsieve.screen import counting, outputs
+from crawlsieve.screen import counting, outputs, records
 from crawlsieve.screen.assignment import Assignment
+from crawlsieve.screen.batch import Batch
 from crawlsieve.screen.judge import Held, Judge
 from crawlsieve.screen.lag import Lag
-from crawlsieve.screen.outputs import Headers, Origin, Tally
+from crawlsieve.screen.outputs import Origin, Tally
+from crawlsieve.screen.records import Attempt, Other, Refusal
 from crawlsieve.screen.transaction import Aborted, OutcomeUnknown, Refused, Transaction
 from crawlsieve.telemetry import metrics
 from crawlsieve.telemetry.health import Health
 
 _log = structlog.get_logger("crawlsieve.screen")
 
-# A schema id in a header (Confluent's newer framing) is refused by name: read as if it had none, the value would be
-# taken apart by the wrong schema.
-_SCHEMA_ID_HEADERS = frozenset({"__value_schema_id"})
 # Seconds before a batch is tried again after an abort: doubled each time, up to the longest.
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 5.0
-# How an event that the broker refuses is tried: as it should be; with its payload as a dead letter; without.
-_AS_JUDGED, _WITH_PAYLOAD, _WITHOUT_PAYLOAD = range(3)
 
 
 @dataclass(frozen=True)
@@ -62,11 +59,11 @@ class Member:
         self._assignment = assignment
         self._lag = lag
         self._topic = around.config.events.topic
-        self._refused: dict[tuple[int, int], tuple[str, int]] = {}
+        self._refused: dict[tuple[int, int], Refusal] = {}
         self._listed_holds: set[str] = set()
         self._held: Held | None = None
         self._retry_at = 0.0
-        self._pending: tuple[Sequence[Message], Screened, dict[int, Tally]] | None = None
+        self._pending: tuple[Batch, Screened, dict[int, Tally]] | None = None
         self._reported = 0.0
         self._wait = _FIRST_WAIT
         self._told: Callable[[KafkaError | None, object], None] | None = None
@@ -110,33 +107,32 @@ class Member:
         # A gap bars its own partition only; the others go on.
         return bool(found.keys() - {"gap"}) or (self._held is not None and time.monotonic() < self._retry_at)
 
-    def _take(self, messages: list[Message]) -> list[Message]:
+    def _take(self, messages: list[Message]) -> Batch:
         """The messages that may be screened: of partitions that are ours, from where they continue, without errors."""
         fresh = self._assignment.settle()
-        owned = self._assignment.owned
-        first: dict[int, int] = {}
-        batch = []
-        for message in messages:
-            if message.error() is not None:
-                self._handle(message)
-                continue
-            partition = message.partition()
-            if partition in owned:
-                first.setdefault(partition, message.offset())
-                batch.append(message)
+        sound = [message for message in messages if message.error() is None]
+        if len(sound) < len(messages):
+            for message in messages:
+                if (error := message.error()) is not None:
+                    self._handle(message, error)
+        batch = Batch.of(sound)
         # Around a rebalance, a pause or a seek, what librdkafka had fetched before may still come out once. What does
         # not start at or behind the place where its partition continues is left, and read again from there.
-        stale = {p for p, offset in first.items() if p in fresh or offset < owned[p].next or self._assignment.paused}
+        owned, stale = self._assignment.owned, set()
+        for partition, first in batch.first().items():
+            known = owned.get(partition)
+            early = known is None or (first.offset() or 0) < known.next
+            if early or partition in fresh or self._assignment.paused:
+                stale.add(partition)
         if stale:
             self._assignment.rewind(self._consumer, stale)
-            batch = [message for message in batch if message.partition() not in stale]
+            return batch.without(stale)
         return batch
 
-    def _handle(self, message: Message) -> None:
+    def _handle(self, message: Message, error: KafkaError) -> None:
         """An error or end-of-partition event that came in place of a message. Raises what ends this membership."""
-        error, partition = message.error(), message.partition()
         if error.code() == KafkaError._PARTITION_EOF:
-            self._lag.reached_end(partition, message.offset())
+            self._lag.reached_end(message.partition() or 0, message.offset() or 0)
             self._around.health.release("kafka-away")
         elif error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
             raise KafkaException(error)  # joining again finds the gap and says so
@@ -145,7 +141,7 @@ class Member:
         elif error.fatal() or not error.retriable():
             raise KafkaException(error)
 
-    def _screen(self, batch: list[Message], view: View) -> None:
+    def _screen(self, batch: Batch, view: View) -> None:
         started = time.monotonic()
         try:
             self._settle(batch, view)
@@ -173,44 +169,43 @@ class Member:
             metrics.BATCH_EVENTS.observe(len(batch))
             metrics.BATCH_SECONDS.observe(time.monotonic() - started)
 
-    def _settle(self, batch: Sequence[Message], view: View) -> None:
+    def _settle(self, batch: Batch, view: View) -> None:
         """Commits the batch; in halves, if the broker refuses a record for good, until that record stands alone."""
         try:
             self._commit(batch, view)
         except Refused as refused:
             if len(batch) > 1:
-                middle = len(batch) // 2
-                self._settle(batch[:middle], view)
-                self._settle(batch[middle:], view)
+                for half in batch.halves():
+                    self._settle(half, view)
                 return
-            place = outputs.place_of(batch[0])
-            _, level = self._refused.get((place.partition, place.offset), ("", _AS_JUDGED))
-            if level == _WITHOUT_PAYLOAD:
-                raise  # not this record's fault: a topic's limits admit nothing
-            self._refused[place.partition, place.offset] = (refused.cause, level + 1)
+            place = outputs.place_of(batch.messages[0])
+            _, attempt = self._refused.get((place.partition, place.offset), Refusal("", Attempt.AS_JUDGED))
+            if attempt is Attempt.WITHOUT_PAYLOAD:
+                raise  # not this record's fault: the topics' limits admit nothing
+            self._refused[place.partition, place.offset] = Refusal(refused.cause, Attempt(attempt + 1))
             metrics.RECORDS_REFUSED.inc(reason=refused.cause)
             _log.warning(
                 "record-refused",
                 reason=refused.cause,
                 partition=place.partition,
                 offset=place.offset,
-                action="dead letter" if level == _AS_JUDGED else "dead letter without its payload",
+                action="dead letter" if attempt is Attempt.AS_JUDGED else "dead letter without its payload",
             )
             self._settle(batch, view)
 
-    def _commit(self, batch: Sequence[Message], view: View) -> None:
+    def _commit(self, batch: Batch, view: View) -> None:
         """One transaction: the outputs of these messages, their offsets and the receipt."""
         around, owned = self._around, self._assignment.owned
-        headers = [message.headers() for message in batch]
-        values = [
-            None if carried and _SCHEMA_ID_HEADERS.intersection(name for name, _ in carried) else message.value()
-            for message, carried in zip(batch, headers, strict=True)
-        ]
-        screened = around.judge.screen(values, view)
+        screened = around.judge.screen(batch.values, view)
+        others = records.others(batch, screened, view, self._refused, around.config.screen)
+        tallies = records.tallies(batch, others, owned)
+        receipt = outputs.receipt(
+            around.origin, tallies, view, screened.cancelled, screened.observed, sorted(self._accepted())
+        )
         around.transaction.ready()
         producer = around.transaction.begin()
         try:
-            tallies = self._produce(producer, batch, values, headers, screened, view)
+            self._produce(producer, batch, others, receipt)
         except KafkaException as failure:
             around.transaction.fail(failure)
         offsets = [TopicPartition(self._topic, partition, tally.to) for partition, tally in tallies.items()]
@@ -224,78 +219,28 @@ class Member:
         self._pending = None
 
     def _produce(
-        self,
-        producer: Producer,
-        batch: Sequence[Message],
-        values: Sequence[bytes | None],
-        headers: Sequence[Headers | None],
-        screened: Screened,
-        view: View,
-    ) -> dict[int, Tally]:
-        owned, topics = self._assignment.owned, self._around.config.screen
-        clean, keep = topics.clean, self._around.same_partitions
-        others = self._others(batch, headers, screened, view)
-        tallies: dict[int, Tally] = {}
-        send = producer.produce
-        for position, message in enumerate(batch):
-            partition = message.partition()
-            tally = tallies.get(partition)
-            if tally is None:
-                tally = tallies[partition] = Tally(owned[partition].came_from, gap=owned[partition].gap)
-            tally.read += 1
-            tally.to = message.offset() + 1
-            if position in others:
-                kind, record = others[position]
-                setattr(tally, kind, getattr(tally, kind) + 1)
-            else:
-                tally.clean += 1
-                # In produce()'s order: topic, value, key, partition, callback (it has two names), timestamp, headers.
-                record = (
-                    clean,
-                    values[position],
-                    message.key(),
-                    partition if keep else -1,
-                    None,
-                    self._told,
-                    message.timestamp()[1],
-                    headers[position],
-                )
+        self, producer: Producer, batch: Batch, others: Mapping[int, Other], receipt: tuple[bytes, bytes]
+    ) -> None:
+        """Hands all records of a transaction to the producer. This loop bounds the rate of the whole filter."""
+        topics, keep, told = self._around.config.screen, self._around.same_partitions, self._told
+        clean, send = topics.clean, producer.produce
+        for position, (message, value, partition, headers) in enumerate(
+            zip(batch.messages, batch.values, batch.partitions, batch.headers, strict=True)
+        ):
             while True:
                 try:
-                    send(*record)
+                    # produce()'s order: topic, value, key, partition, callback (it has two names), timestamp, headers.
+                    if position in others:
+                        _, topic, other, key, said = others[position]
+                        send(topic, other, key, -1, None, told, 0, said)
+                    else:
+                        where = partition if keep else -1
+                        send(clean, value, message.key(), where, None, told, message.timestamp()[1], headers)
                     break
                 except BufferError:
                     self._around.transaction.wait_for_room()
-        key, value = outputs.receipt(
-            self._around.origin, tallies, view, screened.cancelled, screened.observed, sorted(self._accepted())
-        )
-        send(topics.receipts, value, key)
-        return tallies
-
-    def _others(
-        self, batch: Sequence[Message], headers: Sequence[Headers | None], screened: Screened, view: View
-    ) -> dict[int, tuple[str, tuple[object, ...]]]:
-        """The events that are not clean, by their place in the batch: what they count as, and produce()'s arguments."""
-        topics = self._around.config.screen
-        others: dict[int, tuple[str, tuple[object, ...]]] = {}
-        for position, event_id, reasons in screened.quarantined:
-            key, value = outputs.quarantine(outputs.place_of(batch[position]), event_id, reasons, view)
-            others[position] = ("quarantined", (topics.quarantine, value, key, -1, None, self._told))
-        dead = [(position, reason, mapped, _AS_JUDGED) for position, reason, mapped in screened.dead]
-        if self._refused:
-            for position, message in enumerate(batch):
-                if refused := self._refused.get((message.partition(), message.offset())):
-                    dead.append((position, refused[0], None, refused[1]))
-        for position, reason, mapped, level in dead:
-            message, carried = batch[position], headers[position]
-            place = outputs.place_of(message)
-            in_header = reason == "null-value" and message.value() is not None
-            fault = "schema-id-in-header" if in_header else reason
-            bare = level == _WITHOUT_PAYLOAD
-            said = outputs.dead_letter_headers(place, message.timestamp()[1], fault, mapped, None if bare else carried)
-            key, value = (None, None) if bare else (message.key(), message.value())
-            others[position] = ("dead", (topics.dead_letter, value, key, -1, None, self._told, 0, said))
-        return others
+        key, record = receipt
+        send(topics.receipts, record, key, -1, None, told)
 
     def _count_if_committed(self) -> None:
         """Counts the batch whose commit was in doubt, if the committed offsets say that it took place."""
@@ -306,7 +251,7 @@ class Member:
         if all(p in owned and owned[p].came_from == tally.to for p, tally in tallies.items()):
             self._counted(batch, screened, tallies)
 
-    def _counted(self, batch: Sequence[Message], screened: Screened, tallies: dict[int, Tally]) -> None:
+    def _counted(self, batch: Batch, screened: Screened, tallies: dict[int, Tally]) -> None:
         self._around.judge.settled(len(batch), sum(tally.dead for tally in tallies.values()))
         counting.count(batch, screened, tallies, self._lag)
 

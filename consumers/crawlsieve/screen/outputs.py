@@ -11,11 +11,10 @@ from crawlsieve import __version__
 from crawlsieve._native import Reason
 from crawlsieve.denylist.replica import View
 from crawlsieve.kafka import wire
+from crawlsieve.screen.batch import Headers
 
 # Longer ids than this are no names; the event is named by where it stands instead.
 MAX_ID_LENGTH = 512
-
-Headers = list[tuple[str, str | bytes | None]]
 
 
 @dataclass(frozen=True)
