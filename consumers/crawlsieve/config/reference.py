@@ -32,7 +32,8 @@ must be there. `[kafka.consumer]` and `[kafka.producer]` are for one side only a
 quoted keys mean the same: `sasl.username = "x"`, `"sasl.username" = "x"`.
 
 Environment: `CRAWLSIEVE_KAFKA__` and the key in capitals with `_` for `.`, such as
-`CRAWLSIEVE_KAFKA__BOOTSTRAP_SERVERS` or `CRAWLSIEVE_KAFKA__SASL_PASSWORD`; for one side `CRAWLSIEVE_KAFKA_CONSUMER__` and `CRAWLSIEVE_KAFKA_PRODUCER__`.
+`CRAWLSIEVE_KAFKA__BOOTSTRAP_SERVERS` or `CRAWLSIEVE_KAFKA__SASL_PASSWORD`; for one side
+`CRAWLSIEVE_KAFKA_CONSUMER__` and `CRAWLSIEVE_KAFKA_PRODUCER__`.
 
 These keys carry a guarantee and are refused:
 
@@ -126,13 +127,17 @@ def _default(info: FieldInfo) -> str:
     value = info.get_default(call_default_factory=True, validated_data={})
     if value is None or value == {}:
         return "none"
+    return f"`{_toml(value)}`"
+
+
+def _toml(value: object) -> str:
     if isinstance(value, bool):
-        return f"`{str(value).lower()}`"
+        return str(value).lower()
     if isinstance(value, timedelta):
-        return f"`{written(value)}`"
+        return f'"{written(value)}"'
     if isinstance(value, tuple):
-        return "`[]`"
-    return f'`"{value}"`' if isinstance(value, str) else f"`{value}`"
+        return "[]"
+    return f'"{value}"' if isinstance(value, str) else str(value)
 
 
 if __name__ == "__main__":

@@ -118,6 +118,13 @@ class ScreenSettings(Section):
             raise ValueError("write a length of time above zero")
         return length
 
+    @field_validator("session_timeout")
+    @classmethod
+    def _within_limits(cls, length: timedelta) -> timedelta:
+        if length > timedelta(hours=1):
+            raise ValueError("write a length of time of at most 1h")
+        return length
+
     @model_validator(mode="after")
     def _order(self) -> "ScreenSettings":
         mistakes = []

@@ -45,11 +45,8 @@ class _Instrument(Generic[Child]):
         self._children: dict[tuple[str, ...], Child] = {}
 
     def _series(self, labels: dict[str, str]) -> Child:
-        try:
-            values = tuple([labels[name] for name in self.spec.labels])
-        except KeyError:
-            values = ()
-        if len(values) != len(labels):
+        values = tuple([labels[name] for name in self.spec.labels if name in labels])
+        if not len(values) == len(labels) == len(self.spec.labels):
             raise ValueError(f"{self.spec.name} has the labels {self.spec.labels}")
         child = self._children.get(values)
         if child is None:
