@@ -86,6 +86,17 @@ def test_a_log_that_ends_before_what_was_read_of_it_is_another(watch: tuple[Made
     assert fault.value.cause == RECREATED
 
 
+def test_a_topic_of_another_id_is_another_log_whatever_its_length(watch: tuple[MadeConfig, Saying]) -> None:
+    config, saying = watch
+    with following(config, saying) as follower:
+        batches = follower.read()
+        read(batches, at_end)
+        saying.change = lambda seen: Sighting("another", seen.end + 5, seen.reached, seen.asked_at)
+        with pytest.raises(Distrust, match="created again") as fault:
+            read(batches, never)
+    assert fault.value.cause == RECREATED
+
+
 def test_one_short_answer_is_a_broker_that_has_just_begun_to_lead(watch: tuple[MadeConfig, Saying]) -> None:
     config, saying = watch
     answers: list[Sighting] = []
