@@ -1,6 +1,8 @@
 """`crawlsieve audit` on Apache Kafka: after real screening, and on topics that were tampered with."""
 
 import json
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -8,7 +10,7 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from crawlsieve.audit import run, service
+from crawlsieve.audit import reading, run, service
 from crawlsieve.config import Config, load
 from crawlsieve.kafka import topics, wire
 from tests.kafka.fixtures import MadeConfig
@@ -71,9 +73,19 @@ class Screener:
         }
         return wire.encode(wire.own("receipt"), {**known, **lists, "partitions": [{**part, **counts}]})
 
-    def commit(self, offset: int) -> None:
+    def send_offset(self, offset: int) -> None:
+        """Into the open transaction."""
+        consumer = self._consumer()
+        offsets = [TopicPartition(self._made.events, 0, offset)]
+        self._producer.send_offsets_to_transaction(offsets, consumer.consumer_group_metadata(), 30)
+        consumer.close()
+
+    def _consumer(self) -> Consumer:
         settings = {"bootstrap.servers": self._made.broker.bootstrap, "group.id": self._made.group}
-        consumer = Consumer({**settings, "enable.auto.commit": False})
+        return Consumer({**settings, "enable.auto.commit": False})
+
+    def commit(self, offset: int) -> None:
+        consumer = self._consumer()
         consumer.commit(offsets=[TopicPartition(self._made.events, 0, offset)], asynchronous=False)
         consumer.close()
 
@@ -103,6 +115,26 @@ def test_whole_work_is_proven_and_aborted_work_is_not_there(
     assert told["proven"] is True
     assert [(row["read"], row["clean"], row["committed"]) for row in told["rows"]] == [(80, 70, 80)]
     assert [(r["start"], r["end"], r["version"]) for r in told["in_force"]] == [(0, 80, 7)]
+
+
+def test_offsets_in_an_open_transaction_are_waited_for(screened: tuple[Screener, Config]) -> None:
+    by_hand, config = screened
+    ended = threading.Event()
+
+    def commit_while_it_asks() -> None:
+        with by_hand.transaction():
+            by_hand.send_offset(40)
+            begun.set()
+            time.sleep(1)
+        ended.set()
+
+    begun = threading.Event()
+    thread = threading.Thread(target=commit_while_it_asks)
+    thread.start()
+    assert begun.wait(30)
+    assert reading.committed(config) == {(config.events.topic, 0): 40}
+    thread.join()
+    assert ended.is_set()
 
 
 def test_nothing_screened_yet(screened: tuple[Screener, Config]) -> None:

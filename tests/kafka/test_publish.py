@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow.parquet as pa_parquet
 import pytest
 
+from crawlsieve.audit import service as audit
 from crawlsieve.config import load
 from crawlsieve.errors import OperatorError
 from crawlsieve.events import metadata, publish
@@ -58,6 +59,32 @@ def test_published_screened_and_audited(make_config: Make, process: Callable[...
     assert screen.terminate() == 0
     clean = [wire.decode(wire.own("crawl-event"), r.value or b"")["url"] for r in made.read(made.clean)]
     assert sorted(clean) == sorted(row["URL"] for row in rows if row["URL"] not in listed)
-    audit = process("audit", made)
-    assert audit.wait() == 0, audit.stdout + audit.stderr
-    assert not any(row["URL"] in screen.stderr + audit.stdout + audit.stderr for row in rows)
+    proof = process("audit", made)
+    assert proof.wait() == 0, proof.stdout + proof.stderr
+    assert not any(row["URL"] in screen.stderr + proof.stdout + proof.stderr for row in rows)
+
+
+def test_an_audit_while_screening_goes_on_finds_nothing_wrong(
+    make_config: Make, process: Callable[..., Process], tmp_path: Path
+) -> None:
+    rows = pa_parquet.read_table(LAION).to_pylist()
+    (tmp_path / "listed.txt").write_text("\n".join(row["URL"] for row in rows[::3]))
+    feeds = {"pages": {"source": str(tmp_path / "listed.txt"), "format": "text", "match": "exact"}}
+    made = make_config(
+        2, events={"signals": {"url": "url", "md5": None}}, feeds=feeds, screen={"max_batch": 50, "max_delay": "5ms"}
+    )
+    config = load(made.path, {})
+    assert process("refresh", made, "--once").wait() == 0
+    assert publish.run(config, [LAION] * 12) == 0
+    screen = process("screen", made).wait_ready()
+    live = 0
+    while screen.metric("crawlsieve_events_total") < 12 * len(rows):
+        before = audit.reading.committed(config)
+        found = audit.collect(config).findings
+        assert found == [], (before, audit.reading.committed(config), [f.text for f in found])
+        live += before != audit.reading.committed(config)
+    assert live > 0
+    assert screen.terminate() == 0
+    report = audit.collect(config)
+    assert report.findings == []
+    assert sum(row.read for row in report.rows) == 12 * len(rows)

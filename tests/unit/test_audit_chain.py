@@ -108,6 +108,10 @@ def test_committed_offsets_without_any_receipt() -> None:
     assert "no receipt at all" in run([], after=7).findings[0].text
 
 
+def test_a_group_whose_first_commit_comes_after_the_receipts_were_read() -> None:
+    assert run([], before=-1, after=7).findings == []
+
+
 def test_a_group_that_commits_meanwhile_may_be_ahead_of_what_was_read() -> None:
     # The last receipt came after the outputs were read, and the offset after it when the receipts had been read.
     assert run(CHAIN, KEPT[:2], clean=23, before=25, after=60).findings == []

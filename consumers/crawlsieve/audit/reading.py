@@ -27,6 +27,7 @@ _REQUEST_SECONDS = 15.0
 # So long without a record, an end or an error: the broker is gone.
 _PATIENCE_SECONDS = 60.0
 _BATCH = 10_000
+_UNSETTLED_SECONDS = 0.02
 
 
 Tell = Callable[[str, int], None]
@@ -163,16 +164,47 @@ def _dead(reader: Reader, topic: str) -> Iterator[Kept]:
 
 
 def committed(config: Config) -> dict[Place, int]:
-    """The offsets that the group has committed in the events topic, once no transaction has them in the air."""
+    """The offsets that the group has committed in the events topic.
+
+    A partition of which a transaction has an offset in the air is asked for again until it has none: without that, its
+    committed offset is not told at all. Raises OperatorError.
+    """
     admin = AdminClient(config.kafka.client("admin"))
+    found: dict[Place, int] = {}
+    end = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        unsettled = 0
+        for tp in _group_offsets(admin, config):
+            if tp.error is not None:
+                unsettled += 1
+            elif tp.offset >= 0:
+                found.setdefault((tp.topic, tp.partition), tp.offset)
+        if not unsettled:
+            return found
+        if time.monotonic() > end:
+            group = config.screen.group
+            raise OperatorError(f"{unsettled} offsets of group {group} were in open transactions for a whole minute")
+        time.sleep(_UNSETTLED_SECONDS)
+
+
+def _group_offsets(admin: AdminClient, config: Config) -> list[TopicPartition]:
+    """With an error in place of offsets that are not settled. Raises OperatorError."""
     group, topic = config.screen.group, config.events.topic
     try:
-        asked = [ConsumerGroupTopicPartitions(group)]
-        found = admin.list_consumer_group_offsets(asked, require_stable=True, request_timeout=_REQUEST_SECONDS)
-        listed = found[group].result().topic_partitions
+        known = admin.list_topics(timeout=_REQUEST_SECONDS).topics
+        if topic not in known:
+            raise OperatorError(f"topic {topic} does not exist, or this user may not see it: run `crawlsieve topics`")
+        # By name: a question about all partitions leaves out those whose first offset is in the air.
+        partitions = [TopicPartition(topic, number) for number in known[topic].partitions]
+        asked = [ConsumerGroupTopicPartitions(group, partitions)]
+        future = admin.list_consumer_group_offsets(asked, require_stable=True, request_timeout=_REQUEST_SECONDS)[group]
+        listed: list[TopicPartition] = future.result().topic_partitions
     except KafkaException as failure:
         raise _gone(failure, group) from failure
-    return {(tp.topic, tp.partition): tp.offset for tp in listed if tp.topic == topic and tp.offset >= 0}
+    refused = [tp.error for tp in listed if tp.error and tp.error.code() != KafkaError.UNSTABLE_OFFSET_COMMIT]
+    if refused:
+        raise _gone(KafkaException(refused[0]), group)
+    return listed
 
 
 def group_offsets(config: Config, before: dict[Place, int]) -> GroupOffsets:
