@@ -33,6 +33,7 @@ class Membership:
         self._consumer = Consumer(clients.refresh_member(config, on_error))
         self._consumer.subscribe([self._topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
         REFRESH_LEADER.set(0)
+        _log.info("refresh-joins", group=self._group, doing="stands by until no other refresher leads")
 
     @property
     def leads(self) -> bool:

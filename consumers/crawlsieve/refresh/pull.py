@@ -143,7 +143,7 @@ class _Sealing:
         self._feed = feed
         self._sealer = sealer
         self._file = file
-        self._categories: set[str] = set()
+        self._categories: dict[str | None, str] = {None: feed.settings.category}
         self._canaries = self._canary_prefixes()
         self.values = 0
         self.set_aside: Counter[str] = Counter()
@@ -162,7 +162,8 @@ class _Sealing:
     def _take(self, signal: str, listed: Listed) -> None:
         width = self._feed.width(signal)
         self.values += len(listed.values)
-        categories = [self._category(category) for category in listed.categories]
+        known = self._categories
+        categories = [known[name] if name in known else self._category(name) for name in listed.categories]
         sealed = self._sealer.seal(
             signal, listed.values, width=width, categories=categories, record_ids=listed.record_ids
         )
@@ -215,9 +216,9 @@ class _Sealing:
         if not (plain.isascii() and plain.isalnum() and len(name) <= _MAX_CATEGORY_LENGTH):
             return self._feed.settings.category
         if name not in self._categories:
-            if len(self._categories) == MAX_CATEGORIES:
+            if len(self._categories) > MAX_CATEGORIES:  # with the entry for rows without one
                 return self._feed.settings.category
-            self._categories.add(name)
+            self._categories[name] = name
         return name
 
 
