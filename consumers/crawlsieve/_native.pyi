@@ -90,7 +90,10 @@ class Reader:
         fields: Sequence[tuple[str, str, str, bool, str]],
         unchecked: str,
     ) -> None:
-        """fields: (dotted path, signal, encoding auto|hex|base64|bytes, optional, invalid dead|skip). unchecked: dead|clean."""
+        """fields: (dotted path, signal, encoding auto|hex|base64|bytes, optional, invalid dead|skip).
+
+        unchecked: dead|clean, for an event without one checkable value.
+        """
     def add_schema(self, schema_id: int, schema: str, references: Sequence[str] = ()) -> None:
         """Raises SchemaUnusable; then call reject_schema."""
     def reject_schema(self, schema_id: int, reason: str) -> None:
@@ -139,7 +142,7 @@ class Snapshot:
         """The opaque tag of the entry with this 42-byte Kafka key, as quarantine records carry it."""
 
 def canonical_url(url: str | bytes) -> str | None:
-    """Host, path and query in canonical form (host/path or host/path?query), or None if the URL can't be vouched for."""
+    """Host, path and query in canonical form: host/path or host/path?query. None if the URL can't be vouched for."""
 
 def url_expressions(url: str | bytes) -> list[tuple[str, str]] | None:
     """(width, expression) that an event with this URL is looked up by, every width and depth."""

@@ -8,22 +8,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
+from tests.mutations.mutation import Mutation
+from tests.mutations.table import MUTATIONS
+
 ROOT = Path(__file__).parents[2]
-
-
-@dataclass(frozen=True)
-class Mutation:
-    """One way to break a guarantee: a text that stands exactly once in a module, and what it becomes."""
-
-    guarantee: str
-    module: str
-    text: str
-    becomes: str
-    test: str
-    """What pytest is given; it must fail."""
 
 
 def caught(mutation: Mutation) -> bool:
@@ -34,7 +24,7 @@ def caught(mutation: Mutation) -> bool:
         module = package / mutation.module
         source = module.read_text()
         if source.count(mutation.text) != 1:
-            sys.exit(f"{mutation.guarantee}: the text to break stands {source.count(mutation.text)} times in its module")
+            sys.exit(f"{mutation.guarantee}: the text stands {source.count(mutation.text)} times in its module")
         module.write_text(source.replace(mutation.text, mutation.becomes))
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *mutation.test.split()],
@@ -51,8 +41,6 @@ def caught(mutation: Mutation) -> bool:
 
 def main() -> None:
     """Runs all mutations, or those whose guarantee holds one of the words given."""
-    from tests.mutations.table import MUTATIONS
-
     chosen = [m for m in MUTATIONS if not sys.argv[1:] or any(word in m.guarantee for word in sys.argv[1:])]
     survived = 0
     for mutation in chosen:

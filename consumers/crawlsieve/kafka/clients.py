@@ -6,6 +6,7 @@ from typing import Any
 from confluent_kafka import KafkaError
 
 from crawlsieve.config import Config
+from crawlsieve.telemetry import log
 
 # Fetching pauses for fetch.queue.backoff.ms (1 s by default) once queued.min.messages are waiting: left as it is, a
 # screener that drains its queue between two batches would idle for most of that second.
@@ -22,6 +23,7 @@ def screen_consumer(config: Config, on_error: Callable[[KafkaError], None]) -> d
         **_QUICK_FETCH,
         **config.kafka.client("consumer"),
         "error_cb": on_error,
+        "logger": log.LIBRDKAFKA,
         "group.id": screen.group,
         "group.protocol": "classic",
         "partition.assignment.strategy": "cooperative-sticky",
@@ -47,6 +49,7 @@ def screen_producer(config: Config, transactional_id: str, on_error: Callable[[K
         "message.max.bytes": 1_000_000_000,
         **config.kafka.client("producer"),
         "error_cb": on_error,
+        "logger": log.LIBRDKAFKA,
         "transactional.id": transactional_id,
         "transaction.timeout.ms": round(config.screen.transaction_timeout.total_seconds() * 1000),
         "enable.idempotence": True,
@@ -62,6 +65,7 @@ def follower(config: Config, on_error: Callable[[KafkaError], None]) -> dict[str
         **_QUICK_FETCH,
         **config.kafka.client("consumer"),
         "error_cb": on_error,
+        "logger": log.LIBRDKAFKA,
         "group.id": f"{config.screen.group}-follower",  # librdkafka asks for one; nothing is ever committed
         "isolation.level": "read_committed",
         "enable.auto.commit": False,
@@ -78,6 +82,7 @@ def refresh_member(config: Config, on_error: Callable[[KafkaError], None]) -> di
         "heartbeat.interval.ms": 1000,
         **config.kafka.client("consumer"),
         "error_cb": on_error,
+        "logger": log.LIBRDKAFKA,
         "group.id": config.refresh.group,
         "group.protocol": "classic",
         "partition.assignment.strategy": "cooperative-sticky",
@@ -96,6 +101,7 @@ def refresh_producer(config: Config, on_error: Callable[[KafkaError], None]) -> 
         "retry.backoff.max.ms": 250,
         **config.kafka.client("producer"),
         "error_cb": on_error,
+        "logger": log.LIBRDKAFKA,
         "transactional.id": f"{config.refresh.group}-{config.denylist.topic}",
         "transaction.timeout.ms": 60_000,
         "enable.idempotence": True,

@@ -11,7 +11,7 @@ from crawlsieve.config import Config
 from crawlsieve.errors import OperatorError
 from crawlsieve.kafka.failures import error_of, operator_error
 
-_SECONDS = 15.0
+_SECONDS = 8.0
 _DAY_MS = 24 * 60 * 60 * 1000
 # A dead letter is the event and, on top of it, the headers that say what is wrong.
 _HEADERS_BYTES = 4096

@@ -4,7 +4,6 @@ Everything that touches the consumer stays on one thread. A transaction begins a
 before it is called again, so no rebalance ever finds one open.
 """
 
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -45,7 +44,8 @@ class Surroundings:
     judge: Judge
     transaction: Transaction
     health: Health
-    stop: threading.Event
+    stopping: Callable[[], bool]
+    """Whether the process has been told to leave. Asking is also the loop's heartbeat."""
     same_partitions: bool
     """Whether the clean topic has as many partitions as the input, so that an event keeps its own."""
 
@@ -79,8 +79,7 @@ class Member:
             [self._topic], on_assign=assignment.assign, on_revoke=assignment.revoke, on_lost=assignment.lose
         )
         delay = screen.max_delay.total_seconds()
-        while not self._around.stop.is_set():
-            self._around.health.heartbeat()
+        while not self._around.stopping():
             view = self._around.replica.current
             if view is None:
                 return
@@ -160,7 +159,7 @@ class Member:
             self._told = self._around.transaction.delivered
             _log.warning("aborted", cause=aborted.cause, action="back to the committed offsets")
             self._assignment.rewind(self._consumer)
-            self._around.stop.wait(self._wait)
+            time.sleep(self._wait)
             self._wait = min(self._wait * 2, _LONGEST_WAIT)
         else:
             self._wait = _FIRST_WAIT

@@ -37,7 +37,13 @@ def run(config: Config, health: Health, stop: threading.Event) -> None:
     replica = Replica(config, _native.Keys(config.denylist.secret()), health)
     slot = Slot(config.screen.group)
     on_error = _error_callback(health)
-    transaction = Transaction(clients.screen_producer(config, slot.transactional_id, on_error), stop.is_set)
+
+    def stopping() -> bool:
+        # Asked in every wait, so that a broker that is slow or away is never taken for a loop that hangs.
+        health.heartbeat()
+        return stop.is_set()
+
+    transaction = Transaction(clients.screen_producer(config, slot.transactional_id, on_error), stopping)
     judge = Judge(config, SchemaSource(config))
     replica.start()
     wait = _FIRST_WAIT
@@ -58,7 +64,7 @@ def run(config: Config, health: Health, stop: threading.Event) -> None:
                     judge,
                     transaction,
                     health,
-                    stop,
+                    stopping,
                     where.same_partitions,
                 )
                 health.release("kafka-away")
@@ -87,7 +93,7 @@ def _join(around: Surroundings, where: InputTopic, on_error: Callable[[KafkaErro
         expired = all(tp.offset < 0 for tp in committed)
         resume_at = ends_of_receipts(config, around.origin) if expired else {}
         passed = frozenset(config.screen.pass_gaps)
-        assignment = Assignment(where.name, where.partitions, passed, resume_at, around.stop.is_set)
+        assignment = Assignment(where.name, where.partitions, passed, resume_at, around.stopping)
         Member(around, consumer, assignment, Lag(where.name, where.retention_seconds)).run()
     finally:
         consumer.close()

@@ -1,0 +1,118 @@
+"""For each guarantee a way to break it, and the test that must notice."""
+
+from tests.mutations.mutation import Mutation
+
+MUTATIONS = [
+    Mutation(
+        "after a transaction of unknown outcome the screener goes back to the committed offsets",
+        "screen/member.py",
+        "            self._assignment.refresh(self._consumer)\n            self._assignment.rewind(self._consumer)\n",
+        "            self._assignment.refresh(self._consumer)\n",
+        "tests/chaos/test_broker_outages.py",
+    ),
+    Mutation(
+        "every transaction holds its receipt",
+        "screen/member.py",
+        "        send(topics.receipts, record, key, -1, None, told)\n",
+        "        del key, record\n",
+        "tests/kafka/test_screen.py::test_a_listed_value_beats_an_unreadable_one",
+    ),
+    Mutation(
+        "only an operator passes a gap",
+        "screen/assignment.py",
+        "barred=None if passed else words",
+        "barred=None",
+        "tests/kafka/test_exactly_once_offsets.py::test_deleted_events_are_a_gap_that_only_an_operator_passes",
+    ),
+    Mutation(
+        "a group whose offsets have expired screens nothing twice",
+        "screen/service.py",
+        "ends_of_receipts(config, around.origin) if expired else {}",
+        "{}",
+        "tests/kafka/test_exactly_once_offsets.py::test_an_expired_group_goes_on_where_its_receipts_end",
+    ),
+    Mutation(
+        "a withdrawn entry is removed",
+        "refresh/parts.py",
+        "        self._part.put(key, None)\n",
+        "",
+        "tests/kafka/test_refresh.py::test_entries_are_added_withdrawn_and_added_again",
+    ),
+    Mutation(
+        "a denylist that does not add up is not judged by",
+        "denylist/assembly.py",
+        "        if statuses.checksum(self._keys, applied.entries_sum, status.policy) != status.checksum:\n",
+        "        if statuses.checksum(self._keys, applied.entries_sum, status.policy) is None:\n",
+        "tests/kafka/test_replica.py::test_entries_that_do_not_add_up_hold",
+    ),
+    Mutation(
+        "what Kafka's log lost is noticed while loading",
+        "denylist/replica.py",
+        "                assembly.judge()\n",
+        "",
+        "tests/kafka/test_replica.py -k add_up",
+    ),
+    Mutation(
+        "a denylist that is not believed is not judged by",
+        "denylist/replica.py",
+        "        self._current = None\n        self._hold",
+        "        self._hold",
+        "tests/kafka/test_replica.py -k add_up",
+    ),
+    Mutation(
+        "a forged status record is not believed",
+        "denylist/status.py",
+        "if not hmac.compare_digest(",
+        "if False and not hmac.compare_digest(",
+        "tests/kafka/test_replica.py -k forged",
+    ),
+    Mutation(
+        "another secret calls nothing clean",
+        "denylist/status.py",
+        'if record["key_id"] != keys.id:',
+        "if False:",
+        "tests/kafka/test_replica.py -k another_secret",
+    ),
+    Mutation(
+        "a dropped feed matches no more",
+        "denylist/assembly.py",
+        "                self._denylist.drop(feed)\n",
+        "",
+        "tests/kafka/test_replica.py -k tombstone",
+    ),
+    Mutation(
+        "a canonical form that can't be computed holds",
+        "denylist/assembly.py",
+        "statuses.require_canonical_form(status)",
+        "pass",
+        "tests/kafka/test_replica.py -k canonical",
+    ),
+    Mutation(
+        "removals that may have been missed are noticed",
+        "denylist/follower.py",
+        "> self._kept_for:",
+        "> self._kept_for + 1e9:",
+        "tests/kafka/test_replica.py -k missed",
+    ),
+    Mutation(
+        "a recreated topic is another denylist",
+        "denylist/follower.py",
+        "if sighting.topic_id != self._topic_id:",
+        "if False:",
+        "tests/kafka/test_replica_follower.py -k another_id",
+    ),
+    Mutation(
+        "a required feed that is too old holds",
+        "denylist/freshness.py",
+        "    if age > timedelta(seconds=policy.max_age_seconds):\n",
+        "    if age > timedelta(days=9999):\n",
+        "tests/kafka/test_screen_holds.py::test_a_required_feed_that_is_too_old_holds_and_an_operator_may_accept_it",
+    ),
+    Mutation(
+        "an event without a verdict is no clean event",
+        "screen/records.py",
+        "    for position, reason, mapped in screened.dead:\n",
+        "    for position, reason, mapped in screened.dead[:0]:\n",
+        "tests/kafka/test_screen.py::test_poison_goes_to_the_dead_letters_wherever_it_stands",
+    ),
+]
