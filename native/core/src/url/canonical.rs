@@ -71,9 +71,16 @@ impl Canonical {
 
     fn read_any(&mut self, url: &str) -> Result<(), Fault> {
         let url = Url::parse(url).map_err(|_| Fault::Invalid)?;
+        if url.scheme() == "file" {
+            return Err(Fault::Invalid);
+        }
         let host = url.host().ok_or(Fault::Invalid)?;
         self.text.clear();
-        self.is_address = host::append(&host, !is_web(url.scheme()), &mut self.text)?;
+        self.is_address = if is_web(url.scheme()) {
+            host::append(&host, &mut self.text)?
+        } else {
+            host::append_opaque(&host, &mut self.text)?
+        };
         self.finish(url.path().as_bytes(), url.query().unwrap_or("").as_bytes())
     }
 
@@ -324,7 +331,6 @@ mod tests {
             ("git://EX%41MPLE.com/x", "example.com/x"),
             ("x://1.2.3.4", "1.2.3.4/"),
             ("ftp://example.com/", "example.com/"),
-            ("file://example.com/a", "example.com/a"),
             (
                 "http://example.com/A+b%20c?Z=1&a=2",
                 "example.com/A+b%20c?Z=1&a=2",
@@ -346,6 +352,7 @@ mod tests {
             ("mailto:someone@example.com", Fault::Invalid),
             ("data:text/plain,a", Fault::Invalid),
             ("file:///etc/hosts", Fault::Invalid),
+            ("file://example.com/a", Fault::Invalid),
             ("http://", Fault::Invalid),
             ("http://./", Fault::Invalid),
             ("http://a b/", Fault::Invalid),

@@ -10,40 +10,39 @@ use super::Fault;
 pub const MAX_LABELS: usize = 128;
 
 /// Appends a parsed host in canonical form. Returns whether it is an address, which has no parent domains.
-///
-/// `reparse`: for hosts of other schemes than the web's, which the standard leaves opaque.
-pub fn append<S: AsRef<str>>(
-    host: &Host<S>,
-    reparse: bool,
-    to: &mut Vec<u8>,
-) -> Result<bool, Fault> {
+pub fn append<S: AsRef<str>>(host: &Host<S>, to: &mut Vec<u8>) -> Result<bool, Fault> {
     match host {
         Host::Ipv4(address) => address_v4(*address, to),
         Host::Ipv6(address) => address_v6(*address, to),
-        Host::Domain(domain) => domain_name(domain.as_ref(), reparse, to),
+        Host::Domain(domain) => domain_name(domain.as_ref(), to),
     }
 }
 
-fn domain_name(domain: &str, reparse: bool, to: &mut Vec<u8>) -> Result<bool, Fault> {
-    let tidy = !domain.starts_with('.') && !domain.ends_with('.') && !domain.contains("..");
-    if tidy && !reparse {
-        if domain.split('.').count() > MAX_LABELS {
-            return Err(Fault::TooLong);
-        }
-        to.extend_from_slice(domain.as_bytes());
-        return Ok(false);
+/// The same for a host of another scheme than the web's, which the standard leaves opaque.
+pub fn append_opaque(host: &Host<&str>, to: &mut Vec<u8>) -> Result<bool, Fault> {
+    match host {
+        Host::Domain(opaque) => append(&Host::parse(opaque).map_err(|_| Fault::Invalid)?, to),
+        address => append(address, to),
     }
-    // Without the dots it may be an address in one of its many spellings.
-    let labels: Vec<&str> = domain
-        .split('.')
-        .filter(|label| !label.is_empty())
-        .collect();
-    let parsed = Host::parse(&labels.join(".")).map_err(|_| Fault::Invalid)?;
-    match &parsed {
-        Host::Domain(again) if again == domain || !reparse => domain_name(again, false, to),
-        // Escapes may have hidden dots.
-        other => append(other, false, to),
+}
+
+fn domain_name(domain: &str, to: &mut Vec<u8>) -> Result<bool, Fault> {
+    if domain.starts_with('.') || domain.ends_with('.') || domain.contains("..") {
+        // Without those dots it may be an address in one of its many spellings.
+        let labels: Vec<&str> = domain
+            .split('.')
+            .filter(|label| !label.is_empty())
+            .collect();
+        return append(
+            &Host::parse(&labels.join(".")).map_err(|_| Fault::Invalid)?,
+            to,
+        );
     }
+    if domain.split('.').count() > MAX_LABELS {
+        return Err(Fault::TooLong);
+    }
+    to.extend_from_slice(domain.as_bytes());
+    Ok(false)
 }
 
 fn address_v4(address: Ipv4Addr, to: &mut Vec<u8>) -> Result<bool, Fault> {

@@ -36,7 +36,7 @@ pub fn listed_expression<'a>(
 ) -> Result<&'a [u8], Unlistable> {
     match canonical.read(url) {
         Ok(()) => {}
-        Err(Fault::Invalid) => {
+        Err(Fault::Invalid) if !names_scheme(url) => {
             let with_scheme = [b"http://", url.trim_ascii()].concat();
             canonical.read(&with_scheme).map_err(Unlistable::Url)?;
         }
@@ -53,6 +53,12 @@ pub fn listed_expression<'a>(
         Width::Host => Ok(canonical.host()),
         _ => Ok(canonical.text()),
     }
+}
+
+/// Whether what comes before the first slash is a scheme and its colon.
+fn names_scheme(url: &[u8]) -> bool {
+    let before_slash = url.split(|&byte| byte == b'/').next();
+    before_slash.is_some_and(|text| text.ends_with(b":"))
 }
 
 #[cfg(test)]
@@ -97,6 +103,10 @@ mod tests {
             listed("*.example.com", Width::Host),
             Err(Unlistable::Url(Fault::Invalid))
         );
+        for url in ["file://example.com/a", "x:///a", "http://"] {
+            let invalid = Err(Unlistable::Url(Fault::Invalid));
+            assert_eq!(listed(url, Width::Page), invalid, "{url}");
+        }
         assert_eq!(
             listed("", Width::Host),
             Err(Unlistable::Url(Fault::Invalid))

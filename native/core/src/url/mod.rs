@@ -8,7 +8,7 @@
 //! - Dot segments and doubled slashes are resolved again after that.
 //! - Besides Safe Browsing's own, `?` and `\` in a path are escaped, so that each form is read in one way only.
 //! - A `?` with nothing after it is no query.
-//! - Hosts of other schemes than the web's are read like the web's.
+//! - Hosts of other schemes than the web's are read like the web's. `file:` URLs have no form: they are on no host.
 
 mod canonical;
 mod escape;
