@@ -20,6 +20,7 @@ from crawlsieve.errors import OperatorError
 from crawlsieve.events import metadata
 from crawlsieve.kafka import clients, wire
 from crawlsieve.kafka.failures import describe, operator_error
+from crawlsieve.telemetry import log
 
 _log = structlog.get_logger("crawlsieve.publish")
 
@@ -36,6 +37,7 @@ class Publisher:
         self._fatal: KafkaError | None = None
         self._producer = Producer(
             {
+                "logger": log.LIBRDKAFKA,
                 "linger.ms": 20,
                 "compression.type": "lz4",
                 **config.kafka.client("producer"),

@@ -3,11 +3,14 @@
 import re
 from importlib import resources
 from importlib.resources.abc import Traversable
+from typing import TYPE_CHECKING
 
 from crawlsieve._native import SchemaUnusable
 from crawlsieve.config import Config
-from crawlsieve.events.registry import Registry
 from crawlsieve.events.writer_schema import RegistryAway, UnknownSchema, WriterSchema
+
+if TYPE_CHECKING:
+    from crawlsieve.events.registry import Registry
 
 __all__ = ["RegistryAway", "SchemaSource", "SchemaUnusable", "UnknownSchema", "WriterSchema"]
 
@@ -19,7 +22,7 @@ class SchemaSource:
 
     def __init__(self, config: Config) -> None:
         settings = config.schema_registry
-        self._source = Registry(settings.client()) if settings else _Folder(config.events.schemas_dir)
+        self._source = _registry(settings.client()) if settings else _Folder(config.events.schemas_dir)
 
     def fetch(self, schema_id: int) -> WriterSchema:
         """The schema with this id; takes a few seconds at most.
@@ -27,6 +30,13 @@ class SchemaSource:
         Raises UnknownSchema, RegistryAway, or SchemaUnusable if what has this id is no Avro schema.
         """
         return self._source.fetch(schema_id)
+
+
+def _registry(settings: dict[str, str | int | float | bool]) -> "Registry":
+    """Imported only where there is one: its client takes 10 MB."""
+    from crawlsieve.events.registry import Registry  # noqa: PLC0415
+
+    return Registry(settings)
 
 
 class _Folder:
