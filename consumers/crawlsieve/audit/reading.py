@@ -22,6 +22,7 @@ from crawlsieve.config import Config
 from crawlsieve.errors import OperatorError
 from crawlsieve.kafka import clients, topics, wire
 from crawlsieve.kafka.failures import describe, operator_error
+from crawlsieve.telemetry import log
 
 _REQUEST_SECONDS = 15.0
 # So long without a record, an end or an error: the broker is gone.
@@ -169,7 +170,7 @@ def committed(config: Config) -> dict[Place, int]:
     A partition of which a transaction has an offset in the air is asked for again until it has none: without that, its
     committed offset is not told at all. Raises OperatorError.
     """
-    admin = AdminClient(config.kafka.client("admin"))
+    admin = _admin(config)
     found: dict[Place, int] = {}
     end = time.monotonic() + _PATIENCE_SECONDS
     while True:
@@ -209,7 +210,7 @@ def _group_offsets(admin: AdminClient, config: Config) -> list[TopicPartition]:
 
 def group_offsets(config: Config, before: dict[Place, int]) -> GroupOffsets:
     """The group's offsets now, beside those that were read `before` everything else."""
-    admin = AdminClient(config.kafka.client("admin"))
+    admin = _admin(config)
     topic = config.events.topic
     try:
         cluster_id = str(admin.list_topics(timeout=_REQUEST_SECONDS).cluster_id or "")
@@ -217,6 +218,10 @@ def group_offsets(config: Config, before: dict[Place, int]) -> GroupOffsets:
     except KafkaException as failure:
         raise _gone(failure, topic) from failure
     return GroupOffsets(cluster_id, topic_id, before, committed(config))
+
+
+def _admin(config: Config) -> AdminClient:
+    return AdminClient({**config.kafka.client("admin"), "logger": log.LIBRDKAFKA})
 
 
 def _gone(failure: KafkaException, what: str) -> OperatorError:
