@@ -221,7 +221,8 @@ def group_offsets(config: Config, before: dict[Place, int]) -> GroupOffsets:
 
 
 def _admin(config: Config) -> AdminClient:
-    return AdminClient({**config.kafka.client("admin"), "logger": log.LIBRDKAFKA})
+    settings: dict[str, Any] = {**config.kafka.client("admin"), "logger": log.LIBRDKAFKA}
+    return AdminClient(settings)
 
 
 def _gone(failure: KafkaException, what: str) -> OperatorError:
