@@ -18,12 +18,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import workload
 from confluent_kafka import OFFSET_END, Consumer, ConsumerGroupTopicPartitions, TopicPartition
 from rich.console import Console
 from rich.table import Table
 from tests.kafka.broker import Broker
 
+from benchmarks import workload
 from crawlsieve.config import load
 from crawlsieve.kafka import clients
 
