@@ -46,7 +46,10 @@ def from_hex(text: str) -> bytes | str:
 
 
 def from_base64(text: str) -> bytes | str:
-    """Only what an encoder would have written: one of two alphabets, all of the padding or none. Longer than any digest is just too long."""
+    """Only what an encoder would have written: one of two alphabets, all of the padding or none.
+
+    What is longer than any digest is just too long.
+    """
     if len(text) > 88 and re.fullmatch("[A-Za-z0-9+/_=-]*", text):
         return "invalid-length"
     standard = text.replace("-", "+").replace("_", "/")

@@ -19,8 +19,7 @@ impl Snapshot {
         match perceptual_place(key.signal) {
             None => {
                 let mut found = false;
-                self.exact
-                    .get(key.value, |record| found |= is_it(&record));
+                self.exact.get(key.value, |record| found |= is_it(&record));
                 found
             }
             Some(place) => self.perceptual[place].get(key.value).iter().any(is_it),

@@ -87,6 +87,13 @@ impl Denylist {
         id
     }
 
+    /// How many records are staged for a feed.
+    #[must_use]
+    pub fn staged(&self, name: &str) -> usize {
+        let tag = self.codec.keys().feed_tag(name);
+        self.staged.get(&tag).map_or(0, Staged::len)
+    }
+
     /// Brings a feed's staged records and its policy into force; the feed's counts and checksum after it.
     pub fn apply(&mut self, name: &str, policy: Policy) -> &Tally {
         let feed = self.feed(name);
