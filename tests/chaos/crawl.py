@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import queue
 import random
 import threading
 import time
@@ -68,15 +69,15 @@ class Sent:
 class Crawl:
     """Publishes events in a thread until it is stopped; `sent` is what stands in the input then, by partition."""
 
-    def __init__(self, config: MadeConfig, partitions: int, rate: int, seed: int, oversized: float = 0.0) -> None:
-        """rate: events a second. oversized: the share of events that the clean topic refuses."""
+    def __init__(self, config: MadeConfig, partitions: int, rate: int, seed: int) -> None:
+        """rate: events a second, in all partitions together."""
         self.sent: dict[int, list[Sent]] = defaultdict(list)
         self.partitions = partitions
         self._rate = rate
-        self._oversized = oversized
         self._random = random.Random(seed)
         self._topic = config.events
         self._number = 0
+        self._asked: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._failed: list[KafkaError] = []
         # Events must be published exactly once and in order for offsets to be foretold, over broker restarts as well.
         self._producer = Producer(
@@ -106,6 +107,11 @@ class Crawl:
             self._send(self._next())
         self._flush()
 
+    def oversized(self) -> None:
+        """Asks for one event in each partition that the clean topic refuses, so that transactions are aborted."""
+        for partition in range(self.partitions):
+            self._asked.put(partition)
+
     def stop(self) -> int:
         """Ends it; returns how many events were published."""
         self._stopping.set()
@@ -128,6 +134,7 @@ class Crawl:
     def _next(self) -> Sent:
         number, pick = self._number, self._random.random()
         self._number += 1
+        partition = self._random.randrange(self.partitions)
         url, md5, note = f"http://fine{number % 7}.example/{number}", hashlib.md5(b"%d" % number).hexdigest(), None
         if pick < 0.08:
             url = self._random.choice(sorted(LISTED_URLS)) + self._random.choice(("", "?q=1", "#part"))
@@ -135,10 +142,10 @@ class Crawl:
             md5 = self._random.choice(sorted(LISTED_MD5))
         elif pick < 0.16:
             md5 = "z" * 32
-        elif pick < 0.16 + self._oversized:
-            note = "n" * (CLEAN_LIMIT + 1000)
+        elif not self._asked.empty():
+            partition, note = self._asked.get(), "n" * (CLEAN_LIMIT + 1000)
         return Sent(
-            self._random.randrange(self.partitions),
+            partition,
             None if number % 5 == 0 else b"k%d" % number,
             datum(number, url, md5, note=note),
             (("n", b"%d" % number), ("n", None)) if number % 3 == 0 else (),

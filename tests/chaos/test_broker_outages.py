@@ -45,7 +45,7 @@ def test_a_broker_that_goes_away_costs_nothing(
 ) -> None:
     broker = own_broker()
     config = listed(3, broker)
-    crawl = Crawl(config, 3, rate=400, seed=2).start()
+    crawl = Crawl(config, 3, rate=300, seed=2).start()
     members = [Member(process, config, tmp_path) for _ in range(2)]
 
     def said() -> str:

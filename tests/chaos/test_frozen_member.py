@@ -19,7 +19,7 @@ def test_a_frozen_screener_can_not_commit_what_others_have_screened(
     state: str, listed: Callable[..., MadeConfig], process: Callable[..., Process], tmp_path: Path
 ) -> None:
     config = listed(2)
-    crawl = Crawl(config, 2, rate=400, seed=1).start()
+    crawl = Crawl(config, 2, rate=300, seed=1).start()
     try:
         frozen, other = Member(process, config, tmp_path), Member(process, config, tmp_path)
         wait_for(lambda: "ready" in (frozen.state, other.state), 60, lambda: frozen.process.stderr[-3000:])

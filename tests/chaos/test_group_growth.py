@@ -21,7 +21,7 @@ def test_a_group_grows_to_four_and_back(
         found = [wire.decode(wire.own("receipt"), r.value or b"") for r in config.read(config.receipts)]
         return {receipt["member"] for receipt in found[seen:]}
 
-    crawl = Crawl(config, 4, rate=400, seed=3).start()
+    crawl = Crawl(config, 4, rate=300, seed=3).start()
     members = [Member(process, config, tmp_path)]
     try:
         wait_for_progress(config, 50, 60, lambda: members[0].process.stderr[-3000:])
