@@ -77,14 +77,14 @@ lint: build ## Check style, types and that generated docs are fresh
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	cargo fmt --check --manifest-path native/Cargo.toml
+	cargo fmt --all --check --manifest-path native/Cargo.toml
 	cargo clippy -q --manifest-path native/Cargo.toml --workspace --all-targets -- -D warnings
 	$(BIN)/python -m crawlsieve.telemetry.metrics | diff -u docs/metrics.md - || { echo "docs/metrics.md is stale: make docs"; exit 1; }
 	$(BIN)/python -m crawlsieve.config.reference | diff -u docs/configuration.md - || { echo "docs/configuration.md is stale: make docs"; exit 1; }
 
 format: $(DEPENDENCIES) ## Format Python and Rust
 	$(BIN)/ruff format .
-	cargo fmt --manifest-path native/Cargo.toml
+	cargo fmt --all --manifest-path native/Cargo.toml
 
 docs: build ## Write docs/metrics.md and docs/configuration.md anew
 	$(BIN)/python -m crawlsieve.telemetry.metrics > docs/metrics.md
