@@ -29,6 +29,8 @@ from crawlsieve.kafka import clients
 
 PARTITIONS = 4
 EVENTS = "crawl.events"
+# What the settings hold that no other process can be given.
+_OBJECTS = ("error_cb", "logger")
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -193,9 +195,9 @@ def main() -> None:
             broker.create_topic(clean, PARTITIONS)
             settings = load(configure(folder, broker, feeds, group, clean), {})
             task = {
-                "consumer": {k: v for k, v in clients.screen_consumer(settings, print).items() if k != "error_cb"},
+                "consumer": {k: v for k, v in clients.screen_consumer(settings, print).items() if k not in _OBJECTS},
                 "producer": {
-                    k: v for k, v in clients.screen_producer(settings, group, print).items() if k != "error_cb"
+                    k: v for k, v in clients.screen_producer(settings, group, print).items() if k not in _OBJECTS
                 },
                 "source": EVENTS,
                 "target": clean,

@@ -35,6 +35,7 @@ def publish(bootstrap: str, topic: str, partitions: int, count: int, rate: float
             "url": url,
             "crawled_at": 1_700_000_000_000,
             "image_md5": chance.randbytes(16).hex(),
+            "caption": "what the page says of the picture",
         }
         value = wire.encode(schema, record)
         size += len(value)
