@@ -1,6 +1,8 @@
-# `make` without a target lists the targets. Settings: PYTHON=python3.12, ARGS="..." for demo and bench.
+# `make` without a target lists the targets. Settings: PYTHON=python3.12; ARGS="..." for demo, test, bench; JOBS=4.
 
 PYTHON ?= python3
+# Test processes, each with a broker of its own. The tests mostly wait, for time-outs to pass.
+JOBS ?= 2
 BIN := .venv/bin
 DEPENDENCIES := .venv/.dependencies
 NATIVE := .venv/.native
@@ -51,7 +53,7 @@ demo: build ## Run the main job on an embedded broker (make demo ARGS=--keep lea
 
 test: build kafka-jars apicurio ## Run all tests, on Apache Kafka itself
 	cargo test -q --manifest-path native/Cargo.toml -p crawlsieve-core
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 test-unit: build ## Run the tests that need no broker
 	cargo test -q --manifest-path native/Cargo.toml -p crawlsieve-core

@@ -26,7 +26,7 @@ def test_killed_screeners_lose_and_double_nothing(
     listed: Callable[..., MadeConfig],
     process: Callable[..., Process],
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    record_property: Callable[[str, object], None],
 ) -> None:
     seed = random.getrandbits(32)
     dice = random.Random(seed)
@@ -66,7 +66,8 @@ def test_killed_screeners_lose_and_double_nothing(
             with ThreadPoolExecutor(len(victims)) as pool:
                 died.update(pool.map(kill, victims, targets))
             alive = [member for member in alive if member not in victims]
-            if len(alive) > 1 and dice.random() < 0.3:
+            # Before it shows a state, a process is still importing, and SIGTERM is not yet its own to handle.
+            if len(alive) > 1 and alive[0].state and dice.random() < 0.3:
                 assert alive.pop(0).process.terminate(10) == 0, "a member did not leave when it was told to"
                 left += 1
             time.sleep(dice.uniform(0, 0.5))
@@ -74,9 +75,9 @@ def test_killed_screeners_lose_and_double_nothing(
                 alive.append(Member(process, config, tmp_path))
     finally:
         published = crawl.stop()
-    with capsys.disabled():
-        table = ", ".join(f"{state.value} {died[state.value]}" for state in State)
-        print(f"\n{killed()} kills by state (seed {seed}): {table}; {left} left when told to; {published} events")
+    table = ", ".join(f"{state.value} {died[state.value]}" for state in State)
+    said = f"{killed()} kills by state (seed {seed}): {table}; {left} left when told to; {published} events"
+    record_property("said", said)
     assert not missing(), f"too few kills in {sorted(set(missing()))}"
 
     wait_until_screened(config, 180, lambda: alive[0].process.stderr[-3000:])
