@@ -119,8 +119,8 @@ def latency(broker: Broker, config: Path, clean: str, rate: float, seconds: floa
     reader = threading.Thread(target=read)
     reader.start()
     try:
-        code = f"from benchmarks import workload; workload.publish({broker.bootstrap!r}, {EVENTS!r}, {PARTITIONS}, "
-        code += f"{round(rate * seconds)}, {rate})"
+        code = "from benchmarks import workload; "
+        code += f"workload.publish_steadily({broker.bootstrap!r}, {EVENTS!r}, {PARTITIONS}, {rate}, {seconds})"
         time.sleep(8)  # joining the group and loading the denylist are not what is measured
         subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])
         time.sleep(2)
@@ -174,7 +174,7 @@ def main() -> None:
         for topic, partitions in (("crawl.quarantine", 4), ("crawl.dead-letter", 4), ("crawl.receipts", 1)):
             broker.create_topic(topic, partitions)
         broker.create_topic("denylist", 1, cleanup_policy="compact")
-        size = workload.publish(broker.bootstrap, EVENTS, PARTITIONS, chosen.events)
+        size = workload.publish(broker.bootstrap, EVENTS, PARTITIONS, workload.events(chosen.events))
         console.print(f"{chosen.events:,} events of {size:.0f} bytes on {PARTITIONS} partitions")
         feeds = workload.write_lists(folder, chosen.entries)
         started = time.monotonic()

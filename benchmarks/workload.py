@@ -3,8 +3,9 @@
 import hashlib
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import resources
+from itertools import cycle, islice
 from pathlib import Path
 
 import pyarrow.parquet
@@ -25,10 +26,9 @@ def urls(count: int, seed: int) -> Iterator[str]:
         yield f"{url}{'&' if '?' in url else '?'}v={number:x}"
 
 
-def publish(bootstrap: str, topic: str, partitions: int, count: int, rate: float | None = None) -> float:
-    """Writes `count` events of about 200 bytes, at `rate` a second or as fast as it goes; returns their mean size."""
-    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 5, "queue.buffering.max.messages": 1_000_000})
-    schema, chance, size, started = wire.own("crawl-event"), random.Random(1), 0, time.monotonic()
+def events(count: int) -> Iterator[bytes]:
+    """`count` events of about 200 bytes, with URL and MD5, in the wire format."""
+    schema, chance = wire.own("crawl-event"), random.Random(1)
     for number, url in enumerate(urls(count, seed=2)):
         record = {
             "id": f"{number:012x}",
@@ -37,19 +37,34 @@ def publish(bootstrap: str, topic: str, partitions: int, count: int, rate: float
             "image_md5": chance.randbytes(16).hex(),
             "caption": "what the page says of the picture",
         }
-        value = wire.encode(schema, record)
+        yield wire.encode(schema, record)
+
+
+def publish(bootstrap: str, topic: str, partitions: int, values: Iterable[bytes], rate: float | None = None) -> float:
+    """Writes events at `rate` a second, or as fast as it goes; returns their mean size in bytes."""
+    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 5, "queue.buffering.max.messages": 1_000_000})
+    size = count = 0
+    started = time.monotonic()
+    for value in values:
         size += len(value)
         while True:
             try:
-                producer.produce(topic, value, partition=number % partitions)
+                producer.produce(topic, value, partition=count % partitions)
                 break
             except BufferError:
                 producer.poll(0.1)
-        if rate is not None and number % 256 == 0:
+        count += 1
+        if rate is not None and count % 64 == 0:
             producer.poll(0)
-            time.sleep(max(started + number / rate - time.monotonic(), 0))
+            time.sleep(max(started + count / rate - time.monotonic(), 0))
     producer.flush()
     return size / count
+
+
+def publish_steadily(bootstrap: str, topic: str, partitions: int, rate: float, seconds: float) -> None:
+    """Writes events at a steady rate. They are made beforehand and repeat, so that making them takes no CPU away."""
+    made = list(events(20_000))
+    publish(bootstrap, topic, partitions, islice(cycle(made), round(rate * seconds)), rate)
 
 
 def write_lists(folder: Path, count: int) -> str:

@@ -77,6 +77,10 @@ def _configured(path: Path | None) -> Config:
     return config
 
 
+_LEAVING_SECONDS = 9.0
+"""A process that is told to leave is gone by then, whatever it waits for."""
+
+
 def stop_on_signals() -> threading.Event:
     """Set by the first SIGTERM or SIGINT; the second ends the process at once, with 128 and the signal's number."""
     stop = threading.Event()
@@ -85,6 +89,10 @@ def stop_on_signals() -> threading.Event:
         if stop.is_set():
             os._exit(128 + number)
         stop.set()
+        # A broker that does not answer can hold up any of the farewells. What is left open, its coordinator settles.
+        overdue = threading.Timer(_LEAVING_SECONDS, os._exit, (128 + number,))
+        overdue.daemon = True
+        overdue.start()
 
     signal.signal(signal.SIGTERM, told)
     signal.signal(signal.SIGINT, told)

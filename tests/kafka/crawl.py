@@ -1,5 +1,6 @@
 """Crawl events as tests write them: a schema of their own, harmless values, and what should become of each."""
 
+import ctypes
 import io
 import json
 import struct
@@ -8,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import fastavro
-from confluent_kafka import Producer
+from confluent_kafka import Producer, cimpl
 
 from tests.kafka.fixtures import MadeConfig
 from tests.kafka.reading import Record
@@ -74,6 +75,26 @@ def publish(config: MadeConfig, events: Iterable[Event]) -> None:
         )
         producer.poll(0)
     assert producer.flush(30) == 0
+
+
+def publish_with_raw_header(config: MadeConfig, value: bytes, name: bytes) -> None:
+    """Writes one event with a header whose name Python's client would not send, through librdkafka's own interface."""
+    library = ctypes.CDLL(cimpl.__file__)
+    pointer = ctypes.c_void_p
+    library.rd_kafka_conf_new.restype = library.rd_kafka_new.restype = pointer
+    fault = ctypes.create_string_buffer(512)
+    settings = pointer(library.rd_kafka_conf_new())
+    library.rd_kafka_conf_set(settings, b"bootstrap.servers", config.broker.bootstrap.encode(), fault, 512)
+    producer = pointer(library.rd_kafka_new(0, settings, fault, 512))
+    topic, content, heading, end = 1, 4, 9, 0  # rd_kafka_vtype_t
+    size = ctypes.c_size_t
+    sent = library.rd_kafka_producev(
+        *(producer, topic, config.events.encode(), content, value, size(len(value))),
+        *(heading, name, b"x", size(1), end),
+    )
+    assert sent == 0
+    assert library.rd_kafka_flush(producer, 20_000) == 0
+    library.rd_kafka_destroy(producer)
 
 
 def header(record: Record, name: str) -> str:

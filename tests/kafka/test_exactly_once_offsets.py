@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 
 from tests.chaos.conftest import listed
 from tests.chaos.crawl import Crawl
@@ -64,6 +64,24 @@ def test_an_expired_group_goes_on_where_its_receipts_end(listed: Listed, process
     for expired in admin.delete_consumer_groups([config.group]).values():
         expired.result(20)
     assert committed_offsets(config.broker.bootstrap, config.group, config.events) == {}
+    crawl.publish(300)
+    _screen_all(config, process)
+    prove(config, crawl, process)
+
+
+def test_a_group_that_has_expired_in_part_screens_nothing_twice(listed: Listed, process: Start) -> None:
+    config = listed(2)
+    crawl = Crawl(config, 2, rate=0, seed=6)
+    crawl.publish(300)
+    _screen_all(config, process)
+    bootstrap = config.broker.bootstrap
+    stood = committed_offsets(bootstrap, config.group, config.events)
+    for expired in config.broker.admin().delete_consumer_groups([config.group]).values():
+        expired.result(20)
+    # The first member to come back has committed one partition when the next one joins.
+    member = Consumer({"bootstrap.servers": bootstrap, "group.id": config.group})
+    member.commit(offsets=[TopicPartition(config.events, 0, stood[0])], asynchronous=False)
+    member.close()
     crawl.publish(300)
     _screen_all(config, process)
     prove(config, crawl, process)

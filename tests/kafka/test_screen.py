@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from crawlsieve.kafka import wire
-from tests.kafka.crawl import Event, datum, header, publish, schemas_in
+from tests.kafka.crawl import Event, datum, header, publish, publish_with_raw_header, schemas_in
 from tests.kafka.fixtures import MadeConfig, Process
 from tests.waiting import wait_for
 
@@ -201,3 +201,21 @@ def test_records_that_an_output_refuses_are_found_and_set_aside(
     assert dead[0].value == events[0].value
     assert dead[119].value is None
     assert process("audit", config).wait() == 0
+
+
+def test_a_header_that_can_not_be_read_makes_one_event_dead(listing: Callable[..., MadeConfig], process: Start) -> None:
+    config = listing()
+    events = [
+        Event(datum(0, "http://fine.example/0"), headers=[("kept", b"1")]),
+        Event(datum(1, "http://fine.example/1"), "headers-unreadable"),
+        Event(datum(2, LISTED), "quarantined", feeds=frozenset({"urls"})),
+        Event(datum(3, "http://fine.example/3")),
+    ]
+    publish(config, events[:1])
+    for event in events[1:3]:
+        publish_with_raw_header(config, event.value or b"", b"\xff\xfe")
+    publish(config, events[3:])
+    screen = process("screen", config)
+    wait_for(done(config, len(events)), 60, lambda: screen.stderr[-3000:])
+    assert screen.terminate(10) == 0
+    check(config, events)

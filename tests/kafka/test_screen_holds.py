@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from crawlsieve.kafka import wire
-from tests.kafka.broker import free_port
+from tests.kafka.broker import Broker, free_port
 from tests.kafka.crawl import Event, datum, publish, schemas_in
 from tests.kafka.fixtures import MadeConfig, Process
 from tests.kafka.test_screen import done
@@ -103,3 +103,22 @@ def test_a_missing_topic_is_one_clear_error(filled: Callable[..., MadeConfig], p
     assert getattr(config, missing) in screen.stderr
     assert "crawlsieve topics --create" in screen.stderr
     assert "Traceback" not in screen.stderr
+
+
+def test_members_without_events_find_out_that_the_broker_is_back(
+    own_broker: Callable[..., Broker], make_config: Make, process: Start, tmp_path: Path
+) -> None:
+    (tmp_path / "urls.txt").write_text("http://listed.example/page\n")
+    feed = {"kind": "list", "source": str(tmp_path / "urls.txt"), "format": "text"}
+    broker = own_broker()
+    config = make_config(broker=broker, events={"schemas_dir": schemas_in(tmp_path / "schemas")}, feeds={"urls": feed})
+    assert process("refresh", config, "--once").wait() == 0
+    screens = [process("screen", config) for _ in "ab"]  # one partition: one of them has none
+    for screen in screens:
+        screen.wait_ready()
+    broker.kill()
+    for screen in screens:
+        wait_for(lambda held=screen: "kafka-away" in held.holds(), 60, lambda held=screen: held.stderr[-3000:])
+    broker.start()
+    for screen in screens:
+        screen.wait_ready()

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Literal, get_args
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from crawlsieve.config.mistakes import Several, dotted
 from crawlsieve.config.section import Section, Topic
@@ -65,6 +65,14 @@ class EventsSettings(Section):
         if mistakes:
             raise Several(mistakes)
         return found
+
+    @model_validator(mode="after")
+    def _id_is_no_signal(self) -> "EventsSettings":
+        if self.id in self.signals:
+            raise Several(
+                [f"id: is {self.id}, a checked field, and would stand in quarantine records; name another"]
+            )
+        return self
 
     def reader_fields(self) -> list[tuple[str, str, str, bool, str]]:
         """(path, signal, encoding, optional, invalid) of each mapped field, as the native reader wants them."""

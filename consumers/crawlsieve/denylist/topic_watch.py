@@ -18,6 +18,7 @@ from confluent_kafka.admin import (
 from crawlsieve.config import Config
 from crawlsieve.denylist.distrust import Unreachable
 from crawlsieve.errors import OperatorError
+from crawlsieve.kafka import clients
 from crawlsieve.kafka.failures import describe, error_of, operator_error
 from crawlsieve.kafka.topics import has_controller
 
@@ -65,7 +66,7 @@ class TopicWatch:
     def __init__(self, config: Config) -> None:
         self._topic = config.denylist.topic
         self._fatal: OperatorError | None = None
-        settings: dict[str, Any] = {**config.kafka.client("admin"), "error_cb": self._on_error}
+        settings: dict[str, Any] = {**clients.admin(config), "error_cb": self._on_error}
         self._admin = AdminClient(settings)
         self._asked: _Question | None = None
         self._ask_at = 0.0

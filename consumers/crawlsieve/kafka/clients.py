@@ -13,6 +13,11 @@ from crawlsieve.telemetry import log
 _QUICK_FETCH = {"fetch.queue.backoff.ms": 5, "fetch.wait.max.ms": 50}
 
 
+def admin(config: Config) -> dict[str, Any]:
+    """Asks for topics, settings and offsets."""
+    return {**config.kafka.client("admin"), "logger": log.LIBRDKAFKA}
+
+
 def screen_consumer(config: Config, on_error: Callable[[KafkaError], None]) -> dict[str, Any]:
     """The group member of `screen`."""
     screen = config.screen

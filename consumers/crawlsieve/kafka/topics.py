@@ -9,6 +9,7 @@ from rich.table import Table
 
 from crawlsieve.config import Config
 from crawlsieve.errors import OperatorError
+from crawlsieve.kafka import clients
 from crawlsieve.kafka.failures import error_of, operator_error
 
 _SECONDS = 8.0
@@ -49,7 +50,7 @@ def run(config: Config, create: bool) -> int:
 
     Returns 0 if all topics are as designed. Raises OperatorError for missing rights, KafkaException without a broker.
     """
-    admin = AdminClient(config.kafka.client("admin"))
+    admin = AdminClient(clients.admin(config))
     console = Console()
     partitions = _partitions(admin, config.events.topic)
     wanted = designed(config, partitions, _settings(admin, config.events.topic) if partitions else {})

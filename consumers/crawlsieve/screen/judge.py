@@ -17,6 +17,8 @@ _log = structlog.get_logger("crawlsieve.screen")
 UNKNOWN_SCHEMA_GRACE = 60.0
 # The longest that graces together may stop the stream, within ten times as long: made-up ids must not stall it.
 _GRACE_BUDGET = 60.0
+# Asking for the schemas of one batch takes no longer than this before the loop comes round again.
+_ASKING_SECONDS = 2.0
 # An id that was found unknown or unusable is asked for again after this long, for it may have been registered since.
 _REJECTED_FOR = 60.0
 # max_dead_share is a share of this many events.
@@ -84,10 +86,15 @@ class Judge:
         for schema_id in [i for i, since in self._rejected.items() if now - since > _REJECTED_FOR]:
             del self._rejected[schema_id]
             self._reader.forget_schema(schema_id)
-        waiting = [i for i in self._reader.missing(values) if not self._learn(i, now)]
+        waiting = []
+        for schema_id in self._reader.missing(values):
+            if time.monotonic() - now > _ASKING_SECONDS:
+                raise Held("registry-away", "many new schema ids, or a slow Schema Registry", retry_after=0.1)
+            if not self._learn(schema_id, now):
+                waiting.append(schema_id)
         if waiting:
             detail = f"schema id {waiting[0]} is not known to the registry yet ({len(waiting)} such ids)"
-            self._graces.append((now, 1.0))
+            self._graces.append((now, time.monotonic() - now + 1.0))
             raise Held("registry-away", detail, retry_after=1.0)
 
     def _learn(self, schema_id: int, now: float) -> bool:

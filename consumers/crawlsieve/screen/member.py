@@ -32,6 +32,8 @@ _log = structlog.get_logger("crawlsieve.screen")
 
 # Seconds before a batch is tried again after an abort: doubled each time, up to the longest.
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 5.0
+# Aborts in a row after which it is no passing fault any more.
+_ABORTS_TO_HOLD = 5
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class Member:
         self._pending: tuple[Batch, Screened, dict[int, Tally]] | None = None
         self._reported = 0.0
         self._wait = _FIRST_WAIT
+        self._aborts = 0
         self._told: Callable[[KafkaError | None, object], None] | None = None
         """Asked for every record's fate when the last try has failed without a cause."""
 
@@ -74,6 +77,14 @@ class Member:
 
         Raises OperatorError when only an operator can help, KafkaException when joining again may.
         """
+        try:
+            self._run()
+        finally:
+            # The next member finds out by itself what holds.
+            for cause in (*self._listed_holds, *([self._held.cause] if self._held else []), "output-refused"):
+                self._around.health.release(cause)
+
+    def _run(self) -> None:
         assignment, consumer, screen = self._assignment, self._consumer, self._around.config.screen
         consumer.subscribe(
             [self._topic], on_assign=assignment.assign, on_revoke=assignment.revoke, on_lost=assignment.lose
@@ -109,6 +120,8 @@ class Member:
     def _take(self, messages: list[Message]) -> Batch:
         """The messages that may be screened: of partitions that are ours, from where they continue, without errors."""
         fresh = self._assignment.settle()
+        for partition in fresh & self._assignment.owned.keys():
+            self._lag.joined(self._consumer, partition, self._assignment.owned[partition].next)
         sound = [message for message in messages if message.error() is None]
         if len(sound) < len(messages):
             for message in messages:
@@ -120,7 +133,7 @@ class Member:
         owned, stale = self._assignment.owned, set()
         for partition, first in batch.first().items():
             known = owned.get(partition)
-            early = known is None or (first.offset() or 0) < known.next
+            early = known is None or known.barred is not None or (first.offset() or 0) < known.next
             if early or partition in fresh or self._assignment.paused:
                 stale.add(partition)
         if stale:
@@ -135,8 +148,8 @@ class Member:
             self._around.health.release("kafka-away")
         elif error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
             raise KafkaException(error)  # joining again finds the gap and says so
-        elif fatal := operator_error(error, self._topic):
-            raise fatal
+        elif (fatal := operator_error(error, self._topic)) and error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise fatal  # a broker that has just restarted may not know the topic yet: joining again asks
         elif error.fatal() or not error.retriable():
             raise KafkaException(error)
 
@@ -148,6 +161,8 @@ class Member:
             self._hold(held)
             self._assignment.rewind(self._consumer)
         except OutcomeUnknown as unknown:
+            if self._around.stopping():
+                return  # the next process in this slot settles it
             _log.warning(
                 "outcome-unknown", fault=str(unknown), action="new producer, then back to the committed offsets"
             )
@@ -159,6 +174,9 @@ class Member:
             self._told = self._around.transaction.delivered
             _log.warning("aborted", cause=aborted.cause, action="back to the committed offsets")
             self._assignment.rewind(self._consumer)
+            self._aborts += 1
+            if self._aborts >= _ABORTS_TO_HOLD:
+                self._around.health.hold("output-refused", f"transactions abort by {aborted.cause}")
             time.sleep(self._wait)
             self._wait = min(self._wait * 2, _LONGEST_WAIT)
         else:
@@ -267,7 +285,9 @@ class Member:
         self._around.health.hold(held.cause, held.detail)
 
     def _release(self) -> None:
-        self._around.health.release("kafka-away")
+        self._aborts = 0
+        for cause in ("kafka-away", "output-refused"):
+            self._around.health.release(cause)
         if self._held is not None:
             self._around.health.release(self._held.cause)
             self._held = None
@@ -276,4 +296,15 @@ class Member:
         """Once a second: what is known without asking the broker."""
         if time.monotonic() - self._reported >= 1.0:
             self._reported = time.monotonic()
+            self._ask_whether_kafka_is_back()
             self._lag.report(self._consumer, self._assignment)
+
+    def _ask_whether_kafka_is_back(self) -> None:
+        """A member without traffic, or without partitions, would never learn it from its messages."""
+        if "kafka-away" not in self._around.health.causes():
+            return
+        try:
+            self._consumer.list_topics(self._topic, timeout=0.5)
+        except KafkaException:
+            return
+        self._around.health.release("kafka-away")

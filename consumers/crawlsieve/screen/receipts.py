@@ -1,5 +1,7 @@
 """Where the receipts of a group end: read only when the group's committed offsets have expired."""
 
+from collections.abc import Callable
+
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from crawlsieve.config import Config
@@ -7,7 +9,7 @@ from crawlsieve.kafka import clients, wire
 from crawlsieve.screen.outputs import Origin
 
 
-def ends_of_receipts(config: Config, origin: Origin) -> dict[int, int]:
+def ends_of_receipts(config: Config, origin: Origin, stopping: Callable[[], bool]) -> dict[int, int]:
     """The highest `to` of each partition of this very topic (cluster and topic id) in the group's receipts.
 
     Raises KafkaException; WireError on a receipt that can't be read.
@@ -24,7 +26,7 @@ def ends_of_receipts(config: Config, origin: Origin) -> dict[int, int]:
             low, _ = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
             starts.append(TopicPartition(topic, partition, low))
         consumer.assign(starts)
-        while unread:
+        while unread and not stopping():
             for message in consumer.consume(1000, 0.5):
                 if (error := message.error()) is not None:
                     if error.code() != KafkaError._PARTITION_EOF:

@@ -56,6 +56,9 @@ def others(
     for position, reason, mapped in screened.dead:
         in_header = reason == "null-value" and batch.messages[position].value() is not None
         found[position] = _dead(batch, position, "schema-id-in-header" if in_header else reason, mapped, topics)
+    for position in batch.unreadable:
+        if position not in found or found[position].verdict != "quarantined":
+            found[position] = _dead(batch, position, "headers-unreadable", None, topics)
     if refused:
         for position, message in enumerate(batch.messages):
             if refusal := refused.get((batch.partitions[position], message.offset() or 0)):

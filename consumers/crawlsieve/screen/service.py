@@ -1,6 +1,7 @@
 """The `screen` verb: joins the group whenever there is a denylist to judge by, and leaves it when there is none."""
 
 import threading
+import time
 from collections.abc import Callable
 
 import structlog
@@ -55,8 +56,9 @@ def run(config: Config, health: Health, stop: threading.Event) -> None:
             if replica.current is None:
                 stop.wait(0.1)  # health says why; the group's other members have the partitions
                 continue
+            began = time.monotonic()
             try:
-                where = describe_input(config, AdminClient(config.kafka.client("admin")))
+                where = describe_input(config, AdminClient(clients.admin(config)))
                 around = Surroundings(
                     config,
                     _origin(config, where, slot),
@@ -70,8 +72,9 @@ def run(config: Config, health: Health, stop: threading.Event) -> None:
                 health.release("kafka-away")
                 transaction.ready()  # settles what this slot's last process left, before its offsets are asked for
                 _join(around, where, on_error)
-                wait = _FIRST_WAIT
             except (KafkaException, OutcomeUnknown) as failure:
+                if time.monotonic() - began > _LONGEST_WAIT:
+                    wait = _FIRST_WAIT  # a membership that worked
                 _explain(failure, config, health, wait)
                 transaction.discard()
                 stop.wait(wait)
@@ -89,9 +92,9 @@ def _join(around: Surroundings, where: InputTopic, on_error: Callable[[KafkaErro
     try:
         partitions = [TopicPartition(where.name, number) for number in range(where.partitions)]
         committed = consumer.committed(partitions, timeout=10)
-        # All offsets gone, yet receipts are there: the group has expired, and its receipts say where it stood.
-        expired = all(tp.offset < 0 for tp in committed)
-        resume_at = ends_of_receipts(config, around.origin) if expired else {}
+        # No offset, yet receipts are there: it has expired, and the receipts say where the partition stood.
+        expired = any(tp.offset < 0 for tp in committed)
+        resume_at = ends_of_receipts(config, around.origin, around.stopping) if expired else {}
         passed = frozenset(config.screen.pass_gaps)
         assignment = Assignment(where.name, where.partitions, passed, resume_at, around.stopping)
         Member(around, consumer, assignment, Lag(where.name, where.retention_seconds)).run()

@@ -4,6 +4,7 @@ Reuse is what settles a dead process's transaction at once: the next process in 
 the same id, and no reader waits for the time-out of a transaction that nobody will end.
 """
 
+import hashlib
 import socket
 
 
@@ -16,10 +17,11 @@ class Slot:
 
     def __init__(self, group: str) -> None:
         """Raises OSError when 1,024 slots are taken."""
+        lock = hashlib.sha256(group.encode()).hexdigest()[:32]  # an address holds 107 bytes, a group's name more
         for number in range(1024):
             held = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
-                held.bind(f"\0crawlsieve/{group}/{number}")
+                held.bind(f"\0crawlsieve/{lock}/{number}")
             except OSError:
                 held.close()
                 if number == 1023:

@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
+from crawlsieve.errors import OperatorError
 from crawlsieve.kafka.failures import REFUSED_FOR_GOOD, describe, error_of, operator_error
 from crawlsieve.telemetry import metrics
 
@@ -28,6 +29,8 @@ _log = structlog.get_logger("crawlsieve.screen")
 
 # No call into librdkafka lasts longer than this, so that a signal is never left waiting.
 _SLICE_SECONDS = 1.0
+# For everything that is still under way when the process is told to leave.
+_LEAVING_SECONDS = 4.0
 
 
 class State(Enum):
@@ -79,6 +82,7 @@ class Transaction:
         self._producer: Producer | None = None
         self._trace = _trace_file()
         self._begun = 0.0
+        self._leave_by: float | None = None
         self._refusal: int | None = None
         self.state = State.NEW
 
@@ -154,6 +158,9 @@ class Transaction:
             self.discard()
             metrics.ABORTS.inc(cause=refused)
             raise Refused(refused)
+        if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            self.discard()
+            raise OperatorError("no right to write to one of the topics of [screen]: grant this user its verb's rights")
         if not error.txn_requires_abort():
             self._give_up(self.state.value, failure)
         self.abort()
@@ -199,11 +206,14 @@ class Transaction:
         """Calls again while librdkafka says that the call may be resumed and there is time."""
         end = time.monotonic() + seconds
         while True:
+            if self._stopping():
+                self._leave_by = self._leave_by or time.monotonic() + _LEAVING_SECONDS
+                end = min(end, self._leave_by)
             try:
                 call(max(min(_SLICE_SECONDS, end - time.monotonic()), 0.05))
             except KafkaException as failure:
                 left = end - time.monotonic()
-                if not error_of(failure).retriable() or left <= 0 or (self._stopping() and left < seconds / 2):
+                if not error_of(failure).retriable() or left <= 0:
                     raise
                 time.sleep(min(0.02, left))  # a retriable error that comes at once must not spin
             else:

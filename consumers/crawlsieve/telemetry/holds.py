@@ -110,7 +110,7 @@ _ALL = (
         "registry-away",
         "input",
         "A writer schema is needed and the Schema Registry does not answer.",
-        "asks again, ever less often",
+        "asks again every second",
         "Check schema_registry.url, its credentials and the registry.",
     ),
     Hold(
@@ -119,6 +119,13 @@ _ALL = (
         "Of the last events, more than screen.max_dead_share could not be vouched for.",
         "tries the batch again from time to time",
         "Compare [events] with the crawler's schema; if the events are as meant, raise screen.max_dead_share.",
+    ),
+    Hold(
+        "output-refused",
+        "input",
+        "Transactions abort again and again, so no verdict is committed.",
+        "tries the batch again every few seconds",
+        "See crawlsieve_aborts_total by cause, and compare the output topics with `crawlsieve topics`.",
     ),
     Hold(
         "gap",

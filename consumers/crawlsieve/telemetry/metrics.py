@@ -33,7 +33,7 @@ MATCHES = counter(
     labels=("feed", "signal", "category"),
     unit="matches",
     meaning="Matches that quarantined an event.",
-    action="A sudden flood from one feed is a bad entry more often than a bad crawl: see the alarm line in the log.",
+    action="A sudden flood from one feed is a bad entry more often than a bad crawl: ask the partner about it.",
 )
 CANCELLED = counter(
     "crawlsieve_cancelled_matches_total",
@@ -117,7 +117,7 @@ ABORTS = counter(
     labels=("cause",),
     unit="transactions",
     meaning="Transactions that did not commit; their batches were screened again.",
-    action="A few at rebalances and broker restarts are normal. Steady ones: look up the cause in docs/operations.md.",
+    action="A few at rebalances and broker restarts are normal. Steady ones: the cause is the name of Kafka's error.",
 )
 GAPS = counter(
     "crawlsieve_gaps_total",
