@@ -106,7 +106,7 @@ class DenylistWriter:
         return self.send(self.part(feed, *args, **kwargs))
 
     def drop(self, feed: str) -> int:
-        """Withdraws a feed: tombstones for its entries and its status record."""
+        """What an attacker without the secret can do: tombstones for a feed's entries and its status record."""
         gone = self._entries.pop(feed, {})
         return self.send([*((key, None) for key in gone), (status_key(feed), None)])
 

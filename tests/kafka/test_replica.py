@@ -146,7 +146,8 @@ def test_a_removed_record_leaves_the_same_value_of_another_in_force(make_config:
 
 def test_entries_are_in_force_only_from_their_feeds_status_on(make_config: Make, start: Start) -> None:
     config = make_config()
-    writer, other = DenylistWriter(config), DenylistWriter(config)
+    writer = DenylistWriter(config)
+    other = DenylistWriter(config, denylist_id=writer.denylist_id)
     writer.write("one", [listed("a")])
     replica = start(config)
     view(replica)
@@ -155,23 +156,39 @@ def test_entries_are_in_force_only_from_their_feeds_status_on(make_config: Make,
     assert feeds(at(replica, writer.write("two", [listed("c")])), "b") == []
     assert feeds(at(replica, writer.send([status])), "b") == ["one"]
     writer.send(writer.part("one", [listed("d")]), commit=False)
-    other.send([(status_key("three"), None)])  # lies behind the open transaction, so nobody sees it yet
+    other.write("three")  # lies behind the open transaction, so nobody sees it yet
     time.sleep(0.5)
     assert feeds(view(replica), "d") == []
     writer.finish(commit=True)
     wait_for(lambda: feeds(view(replica), "d") == ["one"])
 
 
-def test_a_status_tombstone_drops_the_feed(make_config: Make, start: Start) -> None:
+@pytest.mark.parametrize("live", [False, True])
+@pytest.mark.parametrize("entries", [False, True])
+def test_a_status_tombstone_withdraws_no_feed(
+    make_config: Make, start: Start, health: Remembering, live: bool, entries: bool
+) -> None:
     config = make_config()
     writer = DenylistWriter(config)
     writer.write("one", [listed("a")])
     writer.write("two", [listed("a")])
-    replica = start(config)
-    assert feeds(view(replica), "a") == ["one", "two"]
-    found = at(replica, writer.drop("one"))
-    assert feeds(found, "a") == ["two"]
-    assert list(found.statuses) == ["two"]
+    replica = start(config) if live else None
+    if replica:
+        assert feeds(view(replica), "a") == ["one", "two"]
+    if entries:
+        writer.drop("one")
+    else:
+        writer.send([(status_key("one"), None)])
+    writer.write("two", [listed("b")])
+    replica = replica or start(config)
+    detail = held(replica, health, "denylist-damaged")
+    assert "feed one" in detail
+    assert "may write" in detail
+    found = at(replica, writer.write("one", [listed("c")]))
+    assert sorted(found.statuses) == ["one", "two"]
+    assert feeds(found, "c") == ["one"]
+    assert feeds(found, "a") == (["two"] if entries else ["one", "two"])
+    wait_for(lambda: not health.causes())
 
 
 def test_only_the_newest_status_is_judged_while_loading(make_config: Make, start: Start, health: Remembering) -> None:

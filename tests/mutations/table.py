@@ -74,11 +74,18 @@ MUTATIONS = [
         "tests/kafka/test_replica.py -k another_secret",
     ),
     Mutation(
-        "a dropped feed matches no more",
+        "a feed whose status record was deleted is missed",
         "denylist/assembly.py",
-        "                self._denylist.drop(feed)\n",
-        "",
+        "                self._tombstones[feed] = record.offset\n",
+        "                self._applied.pop(feed, None)\n",
         "tests/kafka/test_replica.py -k tombstone",
+    ),
+    Mutation(
+        "a required feed that was never pulled holds, whatever else is refreshed",
+        "refresh/term.py",
+        "        self._announce()\n",
+        "",
+        "tests/kafka/test_refresh_announcements.py -k never_pulled",
     ),
     Mutation(
         "a canonical form that can't be computed holds",

@@ -1,7 +1,7 @@
 """The holds that the lists give reason for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -49,6 +49,10 @@ def holds(feeds: Mapping[str, Status], *keys: bytes, accepted: frozenset[str] = 
 
 def test_without_a_feed_nothing_may_be_called_clean() -> None:
     assert set(holds({})) == {"no-feed"}
+    announced = status(None, complete=False)
+    assert set(holds({"one": announced, "two": announced})) == {"no-feed"}
+    assert holds({"one": announced, "two": replace(announced, counts={"md5": 1})}) == {}
+    assert holds({"one": announced, "two": status()}) == {}
 
 
 @pytest.mark.parametrize(
@@ -61,7 +65,7 @@ def test_without_a_feed_nothing_may_be_called_clean() -> None:
         (status(timedelta(days=900), required=True, max_age_seconds=None), set()),
         (status(timedelta(hours=-1), required=True, max_age_seconds=7200), {"feed-stale"}),
         (status(None, complete=False, required=True, max_age_seconds=7200), {"feed-incomplete"}),
-        (status(None, complete=False, required=False), set()),
+        (status(None, complete=False, required=False), {"no-feed"}),  # announced, and nothing of it pulled yet
         # A later refresh is under way; its additions are in force, and nothing has been withdrawn yet.
         (status(timedelta(hours=1), complete=False, required=True, max_age_seconds=7200), set()),
     ],
@@ -86,7 +90,7 @@ def test_a_canary_must_be_in_force() -> None:
     feeds = {"partner": status(canary=CANARY.hex()), "other": status()}
     assert holds(feeds, CANARY) == {}
     assert holds(feeds) == {"canary-missing": "partner"}
-    assert holds({"partner": status(None, complete=False, canary=CANARY.hex())}) == {}
+    assert holds(feeds | {"partner": status(None, complete=False, canary=CANARY.hex())}) == {}
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,7 @@ class Assembly:
         self._id = denylist_id
         self._denylist = _native.Denylist(keys, denylist_id)
         self._applied: dict[str, _Applied] = {}
+        self._tombstones: dict[str, int] = {}
         self._version = -1
 
     @property
@@ -66,7 +67,7 @@ class Assembly:
 
     @property
     def version(self) -> int:
-        """Offset of the newest status record that was applied or withdrawn, -1 before the first."""
+        """Offset of the newest status record that was applied, -1 before the first."""
         return self._version
 
     def add(self, records: Iterable[Record], *, judged: bool) -> bool:
@@ -93,10 +94,18 @@ class Assembly:
         return changed
 
     def judge(self, feeds: Iterable[str] | None = None) -> None:
-        """Compares counts and checksums with the newest status records, of all feeds if None. Raises Distrust."""
-        for feed in self._applied if feeds is None else feeds:
-            if applied := self._applied.get(feed):
-                self._judge(applied)
+        """Compares counts and checksums with the newest status records, of all feeds if None. Raises Distrust.
+
+        Whoever may write can write a tombstone, so it proves nothing: no feed leaves without a status record.
+        """
+        for feed in {**self._applied, **self._tombstones} if feeds is None else feeds:
+            if (offset := self._tombstones.get(feed)) is not None:
+                detail = (
+                    f"feed {feed}: its status record was deleted at offset {offset} by someone without the secret: "
+                    "check who may write to the topic; the refresher writes the feed anew at its next turn"
+                )
+                raise Distrust(DAMAGED, detail)
+            self._judge(self._applied[feed])
 
     def view(self, loaded_at: float) -> View:
         """The denylist as it stands."""
@@ -118,13 +127,12 @@ class Assembly:
         try:
             feed = statuses.feed_of(record.key)
             if record.value is None:
-                self._denylist.drop(feed)
-                self._applied.pop(feed, None)
+                # Its entries stay: they are what the log says, and what the refresher's next status record counts.
+                self._tombstones[feed] = record.offset
             else:
                 self._apply(statuses.decode(self._keys, record.key, record.value), record.offset)
         except (StatusRefused, PolicyUnreadable) as fault:
             raise distrust_of(fault, record.offset) from None
-        self._version = record.offset
         return feed
 
     def _apply(self, status: Status, offset: int) -> None:
@@ -135,6 +143,8 @@ class Assembly:
             status.feed, action=policy.action, max_distance=policy.max_distance, overruled_by=policy.overruled_by
         )
         self._applied[status.feed] = _Applied(status, offset, counts, entries_sum)
+        self._tombstones.pop(status.feed, None)
+        self._version = offset
 
     def _judge(self, applied: _Applied) -> None:
         status, offset = applied.status, applied.offset

@@ -16,8 +16,6 @@ def list_holds(view: View, now: datetime, accepted: Collection[str]) -> dict[str
 
     now: with its time zone. accepted: feeds whose staleness an operator accepts at this time.
     """
-    if not view.statuses:
-        return {"no-feed": "the denylist has no feed yet"}
     found: dict[str, list[str]] = {}
     for feed, status in sorted(view.statuses.items()):
         policy = status.parsed_policy
@@ -27,6 +25,8 @@ def list_holds(view: View, now: datetime, accepted: Collection[str]) -> dict[str
             found.setdefault("feed-stale", []).append(f"{feed} ({age})")
         if policy.canary and status.ever_complete and not view.snapshot.contains(bytes.fromhex(policy.canary)):
             found.setdefault("canary-missing", []).append(feed)
+    if not found and not any(status.ever_complete or any(status.counts.values()) for status in view.statuses.values()):
+        return {"no-feed": "the denylist has no feed yet"}
     return {cause: ", ".join(feeds) for cause, feeds in found.items()}
 
 

@@ -5,7 +5,7 @@ A part is worked out from what is in force at that time, so nothing need be reme
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -169,6 +169,26 @@ def complete_counts(seal: CheckpointSeal, status: Status | None) -> dict[str, in
         return {}
     checkpoint = seal.open(status.feed, status.checkpoint)
     return dict(checkpoint.counts if checkpoint else status.counts)
+
+
+def write_pending(desk: Desk, feeds: Sequence[Feed]) -> None:
+    """Announces feeds that were never pulled completely, in one part and the required ones first.
+
+    No screener can know that it has to wait for a feed before the topic says so.
+    """
+    *others, last = sorted(feeds, key=lambda feed: not feed.settings.required)
+    with desk.publisher.part() as part:
+        for feed in others:
+            part.put(*_pending(desk, feed).encode(desk.keys))
+        part.put_last(*_pending(desk, last).encode(desk.keys))
+    _read_back(desk, part, last.name, desk.state.ledger(last.name))
+
+
+def _pending(desk: Desk, feed: Feed) -> Status:
+    old = desk.state.statuses.get(feed.name)
+    policy = _policy_now(feed, old) if old else feed.policy(None)
+    said = _said(old) if old else _Said(outcome="pending")
+    return _status(desk, feed.name, desk.state.ledger(feed.name), policy, said)
 
 
 def write_unchanged(desk: Desk, feed: Feed, pulled_at: int) -> None:

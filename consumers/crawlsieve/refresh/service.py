@@ -48,7 +48,8 @@ def run(
     once: every feed, or `only` this one, a single time; 1 if any pull was refused. dry_run: writes nothing and prints
     what would change, in numbers. patience: with sources that are unavailable. Raises OperatorError.
     """
-    feeds = _chosen(config, only)
+    configured = {name: Feed(name, settings) for name, settings in config.feeds.items()}
+    feeds = _chosen(configured, only)
     secret = config.denylist.secret()
     keys = _native.Keys(secret)
     with spool_directory(config.refresh.spool_dir) as directory, connect() as client:
@@ -63,12 +64,11 @@ def run(
         )
         if dry_run:
             return preview.run(config, feeds, tools, health)
-        with _Refresher(config, feeds, tools, health, once=once) as refresher:
+        with _Refresher(config, configured, feeds, tools, health, once=once) as refresher:
             return refresher.run(stop)
 
 
-def _chosen(config: Config, only: str | None) -> Mapping[str, Feed]:
-    feeds = {name: Feed(name, settings) for name, settings in config.feeds.items()}
+def _chosen(feeds: Mapping[str, Feed], only: str | None) -> Mapping[str, Feed]:
     if only is None:
         return feeds
     if only not in feeds:
@@ -84,8 +84,18 @@ class _Stopping(Exception):
 class _Refresher:
     """The loop. Membership, state and term are made when they are needed, and thrown away when they may be wrong."""
 
-    def __init__(self, config: Config, feeds: Mapping[str, Feed], tools: Tools, health: Health, *, once: bool) -> None:
+    def __init__(
+        self,
+        config: Config,
+        configured: Mapping[str, Feed],
+        feeds: Mapping[str, Feed],
+        tools: Tools,
+        health: Health,
+        *,
+        once: bool,
+    ) -> None:
         self._config = config
+        self._configured = configured
         self._feeds = feeds
         self._tools = tools
         self._health = health
@@ -155,7 +165,7 @@ class _Refresher:
         if self._state is None:
             tools = self._tools
             self._state = TopicState(self._config, tools.keys, tools.spool, self._beat, self._on_error)
-        self._term = Term(self._feeds, self._config.feeds, self._tools, self._state, once=self._once)
+        self._term = Term(self._feeds, self._configured, self._tools, self._state, once=self._once)
 
     def _end_term(self) -> None:
         if self._term is not None:

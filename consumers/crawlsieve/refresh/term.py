@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -51,9 +51,9 @@ class Term:
     """Used only while this process leads. All methods but the pulls themselves run on the caller's thread."""
 
     def __init__(
-        self, feeds: Mapping[str, Feed], configured: Collection[str], tools: Tools, state: TopicState, *, once: bool
+        self, feeds: Mapping[str, Feed], configured: Mapping[str, Feed], tools: Tools, state: TopicState, *, once: bool
     ) -> None:
-        """feeds: to be refreshed; configured: the names of all. once: every feed is due at once, and only once."""
+        """feeds: those of the configured ones to be refreshed. once: every feed is due at once, and only once."""
         self._feeds = feeds
         self._configured = configured
         self._tools = tools
@@ -88,6 +88,7 @@ class Term:
         made = publisher()
         self._state.load()
         self._desk = Desk(tools.keys, tools.seal, tools.spool, self._state, made, tools.limits, tools.stop)
+        self._announce()
         for _ in range(len(self._writing)):  # pulled, and not written before the connection was lost
             writing = self._writing[0]
             self._enqueue(writing.difference.feed, writing.difference.pulled, writing.began)
@@ -125,6 +126,20 @@ class Term:
     def close(self) -> None:
         """Cancels the pulls. What was pulled is forgotten."""
         self._pulling.close()
+
+    def _announce(self) -> None:
+        """Says which feeds there are to be, and their policies, before an entry of any of them comes into force."""
+        assert self._desk is not None
+        statuses = self._state.statuses
+        unsaid = [
+            feed
+            for name, feed in self._configured.items()
+            if (status := statuses.get(name)) is None
+            or (not status.ever_complete and parts.policy_differs(feed, status))
+        ]
+        if unsaid:
+            parts.write_pending(self._desk, unsaid)
+            _log.info("feeds-announced", feeds=sorted(feed.name for feed in unsaid))
 
     def _plan(self) -> None:
         """Decides when each feed is due first, and applies policies that need no pull."""

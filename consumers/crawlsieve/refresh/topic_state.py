@@ -178,7 +178,8 @@ class TopicState:
         try:
             feed = statuses.feed_of(key)
             if value is None:
-                self.statuses.pop(feed, None)
+                if self.statuses.pop(feed, None) is not None:
+                    _log.error("status-deleted", feed=feed, doing="pulls the feed anew", advice="check who may write")
                 return
             status = statuses.decode(self._keys, key, value)
         except ForeignKey as fault:
