@@ -50,6 +50,16 @@ def canonical(url: str | bytes) -> Url | None:
     return Url(host, path, escape(unescape(parsed.search.removeprefix("?")), b"#%"))
 
 
+def listed(text: str) -> Url | None:
+    """A list may write a host, with a port perhaps, without a scheme; None if it can't be a URL even then."""
+    found = canonical(text)
+    if found is not None:
+        return found
+    host = r"(?:\[[^\]/?#\\@\0-\x20]*\]|[^:/?#\\@\0-\x20]+)"
+    rest = re.fullmatch(rf"(?://)?({host}(?::[0-9]+)?(?:[/?#\\].*)?)", text.strip(" \t\n\f\r"), re.DOTALL)
+    return canonical("http://" + rest[1]) if rest else None
+
+
 def canonical_host(host: str, protocol: str) -> str | None:
     if protocol not in WEB:
         host = parse_host(host) or ""

@@ -11,6 +11,7 @@ import crawlsieve
 from crawlsieve import _native
 from tests.twins import urls
 
+KEYS = _native.Keys(bytes(range(32)))
 LAION = Path(crawlsieve.__file__).parent / "demo" / "laion.parquet"
 
 HOSTILE = [
@@ -172,3 +173,34 @@ def test_hashed_forms(url: str) -> None:
         found = _native.hashed_url_forms(url)
         assert len(found) == len(set(found))
         assert set(found) == urls.hashed_forms(url)
+
+
+NO_SCHEMES = st.builds(
+    "{}{}{}{}".format,
+    st.sampled_from(["", "", "//", "/", "\\", "mailto:", "javascript:", "http:", "x://"]),
+    st.sampled_from(["", "", "a@", "a:b@", "a/", "//", "/\t/"]),
+    st.one_of(HOSTS, st.sampled_from(["example.com", "[::1]", "alert(1)@example.com", "a%40b.example", "[::1"])),
+    st.sampled_from(["", ":80", ":", ":8a", ":80:80", "/a", ":80/a@b:c", "?a@b", "\\@b", "#@b", "@b", "]", "/\n"]),
+)
+
+
+@settings(max_examples=1500, deadline=None)
+@given(NO_SCHEMES)
+@example("mailto:a@example.com")
+@example("javascript:alert(1)@example.com")
+@example("a@example.com")
+@example("/\t/a@example.com")
+@example("example.com:8080/a")
+@example("//[::1]:80/a")
+def test_listed(text: str) -> None:
+    def sealed(url: str) -> tuple[bytes, bytes] | str:
+        return _native.Sealer(KEYS, bytes(16), "one", 4).seal("url", [url], width="exact", categories="c")[0]
+
+    entry = urls.listed(text)
+    assert sealed(text) == (sealed(f"http://{entry.text}") if entry else "invalid-url")
+
+
+@pytest.mark.parametrize("text", ["mailto:a@example.com", "javascript:alert(1)@example.com", "a@example.com"])
+def test_what_is_no_url_never_seals_a_host(text: str) -> None:
+    sealer = _native.Sealer(KEYS, bytes(16), "one", 4)
+    assert sealer.seal("url", [text, "example.com"], width="host", categories="c")[0] == "invalid-url"

@@ -23,7 +23,8 @@ impl Unlistable {
     }
 }
 
-/// The expression under which an entry of the width is stored. A missing scheme is added: lists often leave it out.
+/// The expression under which an entry of the width is stored. A missing scheme is added, for lists often leave it out,
+/// but only before a host: `mailto:a@example.com` must not become an entry for the whole of example.com.
 ///
 /// A host with an asterisk is invalid: kept as it is, it would match nothing.
 ///
@@ -36,8 +37,9 @@ pub fn listed_expression<'a>(
 ) -> Result<&'a [u8], Unlistable> {
     match canonical.read(url) {
         Ok(()) => {}
-        Err(Fault::Invalid) if !names_scheme(url) => {
-            let with_scheme = [b"http://", url.trim_ascii()].concat();
+        Err(Fault::Invalid) => {
+            let schemeless = without_scheme(url).ok_or(Unlistable::Url(Fault::Invalid))?;
+            let with_scheme = [b"http://", schemeless].concat();
             canonical.read(&with_scheme).map_err(Unlistable::Url)?;
         }
         Err(fault) => return Err(Unlistable::Url(fault)),
@@ -55,10 +57,24 @@ pub fn listed_expression<'a>(
     }
 }
 
-/// Whether what comes before the first slash is a scheme and its colon.
-fn names_scheme(url: &[u8]) -> bool {
-    let before_slash = url.split(|&byte| byte == b'/').next();
-    before_slash.is_some_and(|text| text.ends_with(b":"))
+/// What `http://` can stand before: a host, a port perhaps, and whatever comes after. Two slashes before it are dropped.
+fn without_scheme(url: &[u8]) -> Option<&[u8]> {
+    let url = url.trim_ascii();
+    let url = url.strip_prefix(b"//").unwrap_or(url);
+    let authority = url.split(|byte| b"/\\?#".contains(byte)).next()?;
+    // White space and controls too: the parser drops some, and may then find another authority.
+    if authority.is_empty() || authority.iter().any(|&byte| byte <= 0x20 || byte == b'@') {
+        return None;
+    }
+    let host_end = match memchr::memchr(b']', authority) {
+        Some(bracket) if authority[0] == b'[' => bracket + 1,
+        _ => memchr::memchr(b':', authority).unwrap_or(authority.len()),
+    };
+    match &authority[host_end..] {
+        [] => Some(url),
+        [b':', port @ ..] if !port.is_empty() && port.iter().all(u8::is_ascii_digit) => Some(url),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -80,6 +96,14 @@ mod tests {
             ("example.com:8080/a?b", Width::Exact, "example.com/a?b"),
             (" 1.2.3.4 ", Width::Host, "1.2.3.4"),
             ("example.com/a/", Width::Prefix, "example.com/a/"),
+            ("example.com/@a:b", Width::Page, "example.com/@a:b"),
+            (
+                "example.com?a=http://b@c",
+                Width::Exact,
+                "example.com/?a=http://b@c",
+            ),
+            ("[::1]:80", Width::Host, "[::1]"),
+            ("[::1]", Width::Host, "[::1]"),
         ] {
             assert_eq!(listed(url, width).as_deref(), Ok(expected), "{url}");
         }
@@ -111,5 +135,38 @@ mod tests {
             listed("", Width::Host),
             Err(Unlistable::Url(Fault::Invalid))
         );
+    }
+
+    #[test]
+    fn what_is_no_url_never_names_a_host() {
+        for url in [
+            "mailto:a@example.com",
+            "mailto:a@example.com?subject=b",
+            "javascript:alert(1)@example.com",
+            "a@example.com",
+            "//a@example.com",
+            "a:b@example.com/c",
+            "a@example.com\\b",
+            "/\t/a@example.com",
+            "//\t/a@example.com",
+            "///a@example.com",
+            "\\\\a@example.com",
+            "a%40example.com",
+            "a\u{ff20}example.com",
+            "data:text/plain,a",
+            "urn:isbn:0123456789",
+            "example.com:",
+            "example.com:80a",
+            "example.com:80:80",
+            "[::1]80",
+            "/a/b.png",
+            "?a",
+            "#a",
+        ] {
+            for width in [Width::Exact, Width::Page, Width::Prefix, Width::Host] {
+                let invalid = Err(Unlistable::Url(Fault::Invalid));
+                assert_eq!(listed(url, width), invalid, "{url}");
+            }
+        }
     }
 }
