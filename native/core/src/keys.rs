@@ -1,10 +1,12 @@
 //! The keys of one denylist, derived from its secret by HKDF-SHA-256 (RFC 5869), one a purpose.
 
+use std::hash::Hasher;
+
 use aes_siv::KeyInit;
 use aes_siv::siv::Aes256Siv;
 use hkdf::Hkdf;
 use sha2::Sha256;
-use siphasher::sip128::SipHasher24;
+use siphasher::sip128::{Hasher128, SipHasher24};
 
 use crate::signal::{Signal, Width};
 
@@ -67,6 +69,26 @@ impl Keys {
         scratch.extend_from_slice(&[signal.code(), width.code()]);
         scratch.extend_from_slice(value);
         u128::from_be_bytes(self.exact.hash(scratch).as_bytes())
+    }
+
+    /// The keyed hashes of beginnings of `text`, which end at `ends`, in that order: ends must ascend.
+    ///
+    /// Gives what [`Keys::value`] gives for each of them, but reads the text once.
+    pub fn beginnings<'a>(
+        &self,
+        signal: Signal,
+        width: Width,
+        text: &'a [u8],
+        ends: impl Iterator<Item = usize> + 'a,
+    ) -> impl Iterator<Item = u128> + 'a {
+        let mut hasher = self.exact;
+        hasher.write(&[signal.code(), width.code()]);
+        let mut read = 0;
+        ends.map(move |end| {
+            hasher.write(&text[read..end]);
+            read = end;
+            u128::from_be_bytes(hasher.finish128().as_bytes())
+        })
     }
 
     /// The cipher of perceptual values (RFC 5297).
@@ -140,6 +162,7 @@ fn prf(hkdf: &Hkdf<Sha256>, purpose: &str) -> SipHasher24 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn hex(text: &str) -> Vec<u8> {
         (0..text.len())
@@ -227,5 +250,29 @@ mod tests {
             page,
             keys.value(Signal::Url, Width::Page, b"a/", &mut scratch)
         );
+    }
+
+    proptest! {
+        #[test]
+        fn beginnings_hash_as_values(
+            text in proptest::collection::vec(any::<u8>(), 0..80),
+            cuts in proptest::collection::btree_set(0..80_usize, 0..12),
+            repeat: bool,
+        ) {
+            let keys = Keys::derive(&[7; 32]).unwrap();
+            let mut ends: Vec<usize> = cuts.into_iter().filter(|&end| end <= text.len()).collect();
+            if repeat {
+                ends.extend(ends.last().copied());
+            }
+            let found: Vec<u128> = keys
+                .beginnings(Signal::Url, Width::Prefix, &text, ends.iter().copied())
+                .collect();
+            let mut scratch = Vec::new();
+            let expected: Vec<u128> = ends
+                .iter()
+                .map(|&end| keys.value(Signal::Url, Width::Prefix, &text[..end], &mut scratch))
+                .collect();
+            prop_assert_eq!(found, expected);
+        }
     }
 }

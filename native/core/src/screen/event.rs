@@ -26,6 +26,7 @@ pub(super) struct Probe {
 pub(super) struct Workspace {
     canonical: Canonical,
     hash_input: Vec<u8>,
+    prefix_ends: Vec<usize>,
     pub probes: Vec<Probe>,
     pub matches: Vec<Match>,
     fields: Vec<FieldState>,
@@ -188,21 +189,7 @@ impl Lookup<'_> {
         let work = &mut *self.work;
         work.canonical.read(url).map_err(|fault| fault.reason())?;
         if self.is_listed(Signal::Url) {
-            let work = &mut *self.work;
-            for (breadth, (width, text)) in
-                (0..).zip(Expressions::new(&work.canonical, self.snapshot.widths))
-            {
-                let key = self
-                    .snapshot
-                    .keys
-                    .value(Signal::Url, width, text, &mut work.hash_input);
-                work.probes.push(Probe {
-                    key,
-                    event: self.event,
-                    value: self.value,
-                    breadth,
-                });
-            }
+            self.add_expressions();
         }
         if Signal::HASHED_URLS
             .into_iter()
@@ -223,6 +210,40 @@ impl Lookup<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Looks the canonical URL up by all its expressions. Prefixes, of which there are most, are hashed in one go.
+    fn add_expressions(&mut self) {
+        let (work, keys) = (&mut *self.work, &self.snapshot.keys);
+        let first = work.probes.len();
+        work.prefix_ends.clear();
+        let mut prefixes_from = first;
+        for (breadth, (width, text)) in
+            (0..).zip(Expressions::new(&work.canonical, self.snapshot.widths))
+        {
+            let key = if width == Width::Prefix {
+                if work.prefix_ends.is_empty() {
+                    prefixes_from = work.probes.len();
+                }
+                work.prefix_ends.push(text.len());
+                0 // filled in below
+            } else {
+                keys.value(Signal::Url, width, text, &mut work.hash_input)
+            };
+            work.probes.push(Probe {
+                key,
+                event: self.event,
+                value: self.value,
+                breadth,
+            });
+        }
+        // Expressions come from the longest to the shortest, and a hash goes on from the shorter one.
+        let prefixes = &mut work.probes[prefixes_from..][..work.prefix_ends.len()];
+        let ends = work.prefix_ends.iter().rev().copied();
+        let hashes = keys.beginnings(Signal::Url, Width::Prefix, work.canonical.text(), ends);
+        for (probe, key) in prefixes.iter_mut().rev().zip(hashes) {
+            probe.key = key;
+        }
     }
 
     fn probe(&mut self, signal: Signal, digest: &[u8]) {

@@ -1,6 +1,5 @@
 //! The canonical form of a URL.
 
-use memchr::memmem;
 use url::Url;
 
 use super::escape::{Part, escape, is_escaped, unescape};
@@ -86,8 +85,8 @@ impl Canonical {
 
     fn read_plain(&mut self, url: &Split<'_>) -> Result<(), Fault> {
         self.text.clear();
-        self.text
-            .extend(url.host.iter().map(u8::to_ascii_lowercase));
+        self.text.extend_from_slice(url.host);
+        self.text.make_ascii_lowercase();
         self.is_address = false;
         self.finish(url.path, url.query)
     }
@@ -102,7 +101,7 @@ impl Canonical {
         self.path_end = self.text.len();
         if !query.is_empty() {
             self.text.push(b'?');
-            if query.iter().any(|&byte| is_escaped(byte, Part::Query)) {
+            if any(query, |byte| is_escaped(byte, Part::Query)) {
                 self.scratch.clear();
                 unescape(query, &mut self.scratch);
                 escape(&self.scratch, Part::Query, &mut self.text);
@@ -114,15 +113,15 @@ impl Canonical {
     }
 
     fn append_path(&mut self, path: &[u8]) -> Result<(), Fault> {
-        self.scratch.clear();
-        unescape(path, &mut self.scratch);
-        let path = self.scratch.strip_prefix(b"/").unwrap_or(&self.scratch);
-        let is_final = !path.iter().any(|&byte| is_escaped(byte, Part::Path))
-            && !path.starts_with(b".")
-            && !path.starts_with(b"/")
-            && memmem::find(path, b"//").is_none()
-            && memmem::find(path, b"/.").is_none();
-        if is_final {
+        let path = if memchr::memchr(b'%', path).is_some() {
+            self.scratch.clear();
+            unescape(path, &mut self.scratch);
+            &self.scratch
+        } else {
+            path
+        };
+        let path = path.strip_prefix(b"/").unwrap_or(path);
+        if is_final(path) {
             if memchr::memchr_iter(b'/', path).count() >= MAX_COMPONENTS {
                 return Err(Fault::TooLong);
             }
@@ -161,6 +160,29 @@ impl Canonical {
     }
 }
 
+/// Whether the path, without the slash at its start, is in canonical form but for its length.
+fn is_final(path: &[u8]) -> bool {
+    !path.starts_with(b".")
+        && !path.starts_with(b"/")
+        && !any(path, |byte| is_escaped(byte, Part::Path))
+        && !any_pair(path, |byte, next| {
+            (byte == b'/') & ((next == b'/') | (next == b'.'))
+        })
+}
+
+/// Whether any byte is such a one. Always looks at all, so that the compiler can look at many at once.
+fn any(bytes: &[u8], is_such: impl Fn(u8) -> bool) -> bool {
+    bytes
+        .iter()
+        .fold(false, |found, &byte| found | is_such(byte))
+}
+
+/// Whether any two bytes, one after the other, are such ones; as [`any`].
+fn any_pair(bytes: &[u8], are_such: impl Fn(u8, u8) -> bool) -> bool {
+    let pairs = bytes.iter().zip(bytes.iter().skip(1));
+    pairs.fold(false, |found, (&byte, &next)| found | are_such(byte, next))
+}
+
 /// The schemes that the standard calls special, which share one syntax.
 pub(super) fn is_web(scheme: &str) -> bool {
     matches!(scheme, "http" | "https" | "ws" | "wss" | "ftp")
@@ -179,27 +201,24 @@ impl<'a> Split<'a> {
             .strip_prefix("https://")
             .or_else(|| url.strip_prefix("http://"))?
             .as_bytes();
-        let host_end = rest
-            .iter()
-            .position(|byte| b"/?#".contains(byte))
-            .unwrap_or(rest.len());
+        let host_end = memchr::memchr3(b'/', b'?', b'#', rest).unwrap_or(rest.len());
         let (host, rest) = rest.split_at(host_end);
         if !is_plain_host(host) {
             return None;
         }
         // The parser drops some white space and controls, and takes a backslash for a slash.
-        if rest
-            .iter()
-            .any(|&byte| byte <= 0x20 || byte == 0x7f || byte == b'\\')
-        {
+        if any(rest, |byte| {
+            (byte <= 0x20) | (byte == 0x7f) | (byte == b'\\')
+        }) {
             return None;
         }
         let rest = &rest[..memchr::memchr(b'#', rest).unwrap_or(rest.len())];
         let path_end = memchr::memchr(b'?', rest).unwrap_or(rest.len());
         let (path, query) = rest.split_at(path_end);
         // It resolves dot segments, escaped ones too, before the escapes are undone.
-        let may_be_dots = |i: usize| matches!(path.get(i + 1), Some(b'.' | b'%'));
-        if memchr::memchr_iter(b'/', path).any(may_be_dots) {
+        if any_pair(path, |byte, next| {
+            (byte == b'/') & ((next == b'.') | (next == b'%'))
+        }) {
             return None;
         }
         Some(Self {
@@ -210,21 +229,19 @@ impl<'a> Split<'a> {
     }
 }
 
-/// Whether the parser would only bring the host to lower case: letters, digits and hyphens, no Punycode, no address.
+/// Whether the parser would only bring the host to lower case: letters, digits and hyphens, no address. Punycode has two
+/// hyphens in a row.
 fn is_plain_host(host: &[u8]) -> bool {
-    let mut labels = 0;
-    let mut last_starts_with_letter = false;
-    for label in host.split(|&byte| byte == b'.') {
-        let plain = label
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
-        if label.is_empty() || !plain || (label.len() >= 4 && label[2..4] == *b"--") {
-            return false;
-        }
-        labels += 1;
-        last_starts_with_letter = label[0].is_ascii_alphabetic();
-    }
-    last_starts_with_letter && labels <= host::MAX_LABELS
+    let last_label = memchr::memrchr(b'.', host).map_or(0, |dot| dot + 1);
+    host.get(last_label).is_some_and(u8::is_ascii_alphabetic)
+        && !host.starts_with(b".")
+        && !any(host, |byte| {
+            !(byte.is_ascii_alphanumeric() | (byte == b'-') | (byte == b'.'))
+        })
+        && !any_pair(host, |byte, next| {
+            (byte == next) & ((byte == b'-') | (byte == b'.'))
+        })
+        && memchr::memchr_iter(b'.', host).count() < host::MAX_LABELS
 }
 
 #[cfg(test)]

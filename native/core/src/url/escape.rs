@@ -30,11 +30,8 @@ pub enum Part {
 
 /// Whether Safe Browsing's form, or ours beyond it, escapes the byte.
 pub const fn is_escaped(byte: u8, part: Part) -> bool {
-    match byte {
-        ..=0x20 | 0x7f.. | b'#' | b'%' => true,
-        b'?' | b'\\' => matches!(part, Part::Path),
-        _ => false,
-    }
+    let in_path = matches!(part, Part::Path) & ((byte == b'?') | (byte == b'\\'));
+    (byte <= 0x20) | (byte >= 0x7f) | (byte == b'#') | (byte == b'%') | in_path
 }
 
 /// Appends `from`, escaped.
