@@ -74,7 +74,7 @@ impl Table {
         if self.metas.is_empty() {
             return None;
         }
-        let mut slot = scale((key >> 64) as u64, self.metas.len());
+        let mut slot = scale(slot_bits(key), self.metas.len());
         while self.metas[slot] != FREE && self.keys[slot] != key {
             slot = if slot + 1 == self.metas.len() {
                 0
@@ -191,6 +191,13 @@ impl Iterator for Iter<'_> {
 #[inline]
 fn scale(bits: u64, len: usize) -> usize {
     ((u128::from(bits) * len as u128) >> 64) as usize
+}
+
+/// The middle of the key. Refreshes write entries in the order of their keys, so that a part of a list has keys that
+/// begin alike: by their first bits all of them would crowd into one corner of the table.
+#[inline]
+fn slot_bits(key: u128) -> u64 {
+    (key >> 32) as u64
 }
 
 /// Four bits of a filter word, from the bits of the key that `scale` uses least.
