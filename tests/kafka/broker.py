@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
-from confluent_kafka import KafkaException
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 _LIBS = Path(__file__).parents[2] / ".cache" / "kafka" / "libs"
@@ -54,6 +54,7 @@ _SETTINGS: dict[str, str | int] = {
     "broker.heartbeat.interval.ms": 300,
 }
 _QUICK_JVM = ("-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
+_STARTS = 3
 _FULL_JVM = ("-Xms1g", "-Xmx1g", "-XX:+UseG1GC")
 
 
@@ -89,6 +90,7 @@ class Broker:
         self._folder = Path(tempfile.mkdtemp(prefix="crawlsieve-kafka-"))
         self._process: subprocess.Popen[bytes] | None = None
         self._paused = False
+        self._has_run = False
         self.port, controller = free_port(), free_port()
         properties = {
             **_SETTINGS,
@@ -123,7 +125,36 @@ class Broker:
         self.tool("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties))
 
     def start(self, timeout: float = 60) -> "Broker":
-        """Starts it and waits until it answers; raises BrokerError if it does not within `timeout` seconds."""
+        """Starts it and waits until it answers; raises BrokerError if it does not within `timeout` seconds.
+
+        A single node that is killed and started at once can lose the leadership of an offsets partition while it loads
+        that, and then never answers for its groups again ("Stopped loading records from __consumer_offsets"). With no
+        other node to fail over to, only another start helps.
+        """
+        for _ in range(_STARTS):
+            self._start_once(timeout)
+            if not self._has_run or self._coordinators_answer():
+                self._has_run = True
+                return self
+            self.kill()
+        raise BrokerError(f"Apache Kafka does not answer for its groups:\n{self.log[-4000:]}")
+
+    def _coordinators_answer(self) -> bool:
+        """Whether groups of every offsets partition get an answer."""
+        admin = self.admin()
+        names = [f"probe-{number}" for number in range(16)]
+        asked = [
+            admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(name)], request_timeout=10)[name]
+            for name in names
+        ]
+        try:
+            for answer in asked:
+                answer.result(15)
+        except (KafkaException, TimeoutError):
+            return False
+        return True
+
+    def _start_once(self, timeout: float) -> None:
         assert self._process is None, "it is running already"
         command = self._java("kafka.Kafka", str(self._properties), jvm=self._jvm)
         with self._log.open("ab") as out:
@@ -140,7 +171,6 @@ class Broker:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
                 raise BrokerError(f"Apache Kafka does not answer:\n{self.log[-4000:]}")
-        return self
 
     def _listening(self) -> bool:
         with socket.socket() as probe:
