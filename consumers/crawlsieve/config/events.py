@@ -69,9 +69,7 @@ class EventsSettings(Section):
     @model_validator(mode="after")
     def _id_is_no_signal(self) -> "EventsSettings":
         if self.id in self.signals:
-            raise Several(
-                [f"id: is {self.id}, a checked field, and would stand in quarantine records; name another"]
-            )
+            raise Several([f"id: is {self.id}, a checked field, and would stand in quarantine records; name another"])
         return self
 
     def reader_fields(self) -> list[tuple[str, str, str, bool, str]]:
