@@ -39,7 +39,11 @@ def wait_for_progress(
         done = now()
         return all(done.get(partition, 0) >= began.get(partition, 0) + events for partition in partitions)
 
-    wait_for(enough, seconds, why, pause=0.2)
+    def said() -> str:
+        end = ends(config.broker.bootstrap, config.events, stable=False)
+        return f"from {began} to {now()} of {end}\n{why()}"
+
+    wait_for(enough, seconds, said, pause=0.2)
 
 
 def prove(

@@ -1,11 +1,12 @@
 """The transaction's table of moves. What the moves do is tested against Apache Kafka, in tests/kafka."""
 
 import itertools
+import threading
 from pathlib import Path
 
 import pytest
 
-from crawlsieve.screen.transaction import MOVES, State, Transaction
+from crawlsieve.screen.transaction import MOVES, OutcomeUnknown, State, Transaction
 
 
 def settings() -> dict[str, object]:
@@ -47,3 +48,27 @@ def test_the_state_is_shown_in_the_file_that_is_asked_for(tmp_path: Path, monkey
     assert shown.read_bytes().strip() == b"new"
     walk(transaction, State.READY, State.OPEN, State.SENDING_OFFSETS)
     assert shown.read_bytes().strip() == b"sending-offsets"
+
+
+class NeverSends:
+    """A producer as librdkafka can be: send_offsets_to_transaction() does not return, whatever its time-out."""
+
+    def __init__(self) -> None:
+        self.purged = False
+
+    def send_offsets_to_transaction(self, *_: object) -> None:
+        threading.Event().wait()
+
+    def purge(self, **_: object) -> None:
+        self.purged = True
+
+
+def test_a_call_that_never_returns_costs_the_producer_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crawlsieve.screen.transaction._OVERTIME_SECONDS", 0.1)
+    transaction = Transaction(settings(), lambda: False)
+    transaction._producer = stuck = NeverSends()
+    walk(transaction, State.READY, State.OPEN)
+    with pytest.raises(OutcomeUnknown):
+        transaction.commit([], object())
+    assert transaction.state is State.NEW
+    assert stuck.purged

@@ -23,12 +23,15 @@ from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from crawlsieve.errors import OperatorError
 from crawlsieve.kafka.failures import REFUSED_FOR_GOOD, describe, error_of, operator_error
+from crawlsieve.kafka.unbounded import within
 from crawlsieve.telemetry import metrics
 
 _log = structlog.get_logger("crawlsieve.screen")
 
 # No call into librdkafka lasts longer than this, so that a signal is never left waiting.
 _SLICE_SECONDS = 1.0
+# How much longer than it was told to a call may take before it is taken for one that never returns.
+_OVERTIME_SECONDS = 2.0
 # For everything that is still under way when the process is told to leave.
 _LEAVING_SECONDS = 4.0
 
@@ -133,15 +136,23 @@ class Transaction:
         producer = self._held()
         self._move(State.SENDING_OFFSETS)
         try:
-            self._in_slices(
-                lambda t: producer.send_offsets_to_transaction(offsets, group_metadata, t), self._deadline()
-            )
+            self._in_slices(lambda t: self._send_offsets(producer, offsets, group_metadata, t), self._deadline())
             self._move(State.COMMITTING)
             self._in_slices(producer.commit_transaction, self._deadline())
         except KafkaException as failure:
             self.fail(failure)
         self._move(State.READY)
         metrics.TRANSACTION_SECONDS.observe(time.monotonic() - self._begun)
+
+    @staticmethod
+    def _send_offsets(
+        producer: Producer, offsets: list[TopicPartition], group_metadata: object, seconds: float
+    ) -> None:
+        # librdkafka ignores this call's time-out and may wait for ever when the group's coordinator has been away
+        # (confluentinc/librdkafka#5456).
+        within(
+            seconds + _OVERTIME_SECONDS, lambda: producer.send_offsets_to_transaction(offsets, group_metadata, seconds)
+        )
 
     def fail(self, failure: KafkaException) -> NoReturn:
         """Ends the open transaction after an error: aborts if that is known to work, discards the producer if not.
