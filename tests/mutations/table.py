@@ -4,13 +4,6 @@ from tests.mutations.mutation import Mutation
 
 MUTATIONS = [
     Mutation(
-        "after a transaction of unknown outcome the screener goes back to the committed offsets",
-        "screen/member.py",
-        "            self._assignment.refresh(self._consumer)\n            self._assignment.rewind(self._consumer)\n",
-        "            self._assignment.refresh(self._consumer)\n",
-        "tests/chaos/test_broker_outages.py",
-    ),
-    Mutation(
         "every transaction holds its receipt",
         "screen/member.py",
         "        send(topics.receipts, record, key, -1, None, told)\n",
